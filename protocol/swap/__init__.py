@@ -1,0 +1,1 @@
+"""One swap as a value: facts and events in, decisions out."""

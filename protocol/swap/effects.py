@@ -1,0 +1,87 @@
+"""What a swap owes to the world. A closed union, derived from the state alone.
+
+Owns: the effects. Must not know: how they are performed.
+
+Failure and persistence, for all: every effect is idempotent and owed again at the next look until
+the facts say it is done; recovery is loading the state and performing what `pending` says. A crash
+before, during or after an effect changes nothing.
+"""
+
+from msgspec import Struct
+
+from protocol.swap.facts import LockSeen
+
+
+class BuildLock(Struct, frozen=True, tag="build_lock"):
+    """Have the wallet sign our lock at `fee_rate`; answer with LockBuilt."""
+
+    fee_rate: int
+
+
+class BroadcastLock(Struct, frozen=True, tag="broadcast_lock"):
+    """Send our lock. Only owed while its gate is open on the facts just observed (rule 9)."""
+
+    raw: bytes
+    txid: str
+
+
+class BuildKill(Struct, frozen=True, tag="build_kill"):
+    """Sign a payment of the lock's coins to ourselves at `fee_rate`; answer with KillBuilt."""
+
+    fee_rate: int
+
+
+class BroadcastKill(Struct, frozen=True, tag="broadcast_kill"):
+    """Send the kill."""
+
+    raw: bytes
+    txid: str
+
+
+class BuildClaim(Struct, frozen=True, tag="build_claim"):
+    """Sign the claim of `lock`; answer with ClaimBuilt. `preimage` is None for the initiator,
+    whose key store may hand it out now: the reveal is journalled."""
+
+    lock: LockSeen
+    fee_rate: int
+    preimage: bytes | None
+
+
+class BroadcastClaim(Struct, frozen=True, tag="broadcast_claim"):
+    """Send the claim. No gate stops it."""
+
+    raw: bytes
+    txid: str
+
+
+class BuildRefund(Struct, frozen=True, tag="build_refund"):
+    """Sign the refund of `lock`, whose expiry has passed; answer with RefundBuilt."""
+
+    lock: LockSeen
+    fee_rate: int
+
+
+class BroadcastRefund(Struct, frozen=True, tag="broadcast_refund"):
+    """Send the refund."""
+
+    raw: bytes
+    txid: str
+
+
+class ResendTheirLock(Struct, frozen=True, tag="resend_their_lock"):
+    """The counterparty's lock fell out of its chain while ours is in: send it again (rule 4)."""
+
+    raw: bytes
+
+
+Effect = (
+    BuildLock
+    | BroadcastLock
+    | BuildKill
+    | BroadcastKill
+    | BuildClaim
+    | BroadcastClaim
+    | BuildRefund
+    | BroadcastRefund
+    | ResendTheirLock
+)

@@ -1,0 +1,76 @@
+"""What the chains say, as values: recomputed from the node at every look, never remembered.
+
+Owns: the views that the swap machine decides from.
+Must not know: how a node was asked, what is decided.
+
+A reorg is just a fact that went back. `ref` names an output as `<txid>:<index>` (txid as nodes
+print it); `depth` is confirmations, 0 while only in a mempool.
+"""
+
+import enum
+
+from msgspec import Struct
+
+
+class SpendKind(enum.StrEnum):
+    """How a lock was spent. UNKNOWN is anything that is neither path of the script."""
+
+    CLAIM = "claim"
+    REFUND = "refund"
+    UNKNOWN = "unknown"
+
+
+class Restriction(enum.StrEnum):
+    """Why an output can't be spent in time (safety rule 3)."""
+
+    NONE = "none"
+    COINBASE = "coinbase"
+    HOGEX = "hogex"
+
+
+class Spend(Struct, frozen=True):
+    """The transaction that spends a lock. `preimage` is set for a claim, checked against the
+    hashlock; `depth` 0 means mempool only."""
+
+    kind: SpendKind
+    txid: str
+    depth: int
+    preimage: bytes | None = None
+
+
+class LockSeen(Struct, frozen=True):
+    """One output paying exactly the script of a leg. `raw` is its whole transaction."""
+
+    ref: str
+    units: int
+    depth: int
+    restriction: Restriction = Restriction.NONE
+    spend: Spend | None = None
+    raw: bytes = b""
+
+
+class Conflict(Struct, frozen=True):
+    """Another transaction spends an input of our signed lock (a kill of ours, or the operator)."""
+
+    txid: str
+    depth: int
+
+
+class ChainView(Struct, frozen=True):
+    """One chain and its leg at one moment.
+
+    `tip_height` blocks; `tip_time`, `median_time` unix seconds; `problems` are the reasons not to
+    lock or reveal now (empty = healthy); fee rates in base units per 1000 vbytes: `fee_next` for
+    the next block, `fee_floor` the least that is relayed or replaces. `locks` are all outputs
+    seen to the leg's script, oldest first; `conflict` concerns our own lock on this chain.
+    """
+
+    tip_height: int
+    tip_hash: str
+    tip_time: int
+    median_time: int
+    fee_next: int
+    fee_floor: int
+    problems: tuple[str, ...] = ()
+    locks: tuple[LockSeen, ...] = ()
+    conflict: Conflict | None = None

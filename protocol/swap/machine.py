@@ -1,0 +1,329 @@
+"""The swap machine: `step(state, event) -> state`, pure and total, for both roles.
+
+Owns: every decision. Must not know: how effects are performed, nodes, keys, clocks.
+
+Theory of operation. Three small machines, coupled by the views:
+
+    our own lock   Unfunded -> Held -> Released -> Killing -> Dead
+                                 \\________\\__________/^ (a conflict is final)
+    the secret     Hidden -> Revealed        (initiator)
+                   Unknown -> Learned        (participant)
+    the end        None -> completed | refunded | never funded | lost
+
+`Held -> Released` is the decision that our lock may leave the daemon, `Hidden -> Revealed` that the
+preimage may. Both are taken only in a step that has just observed both chains, with every gate
+re-evaluated (rule 9), and are journalled before `pending` owes the broadcast. Everything else is
+read from the views, so a reorg needs no transition of its own: a lock that went back to the mempool
+is simply not confirmed any more, and what is owed follows.
+
+A lock that confirms although it was being killed is alive: `Killing` with a confirmed lock is
+treated as locked (rule 1).
+"""
+
+from typing import assert_never
+
+import msgspec
+
+from protocol.limits import FIRST_CONFIRMATION_SECONDS, RELEASE_SECONDS, RESERVATION_SECONDS
+from protocol.swap import reading
+from protocol.swap.agreement import Agreement
+from protocol.swap.events import (
+    CancelRequested,
+    ClaimBuilt,
+    Event,
+    KillBuilt,
+    LockBuilt,
+    Observed,
+    RefundBuilt,
+)
+from protocol.swap.facts import ChainView, LockSeen, SpendKind
+from protocol.swap.states import (
+    Dead,
+    End,
+    Held,
+    Hidden,
+    Killing,
+    Learned,
+    Outcome,
+    Released,
+    Revealed,
+    SwapState,
+    Unfunded,
+    Unknown,
+)
+from protocol.terms import Role
+
+
+def begin(agreement: Agreement) -> SwapState:
+    """The state of a swap whose terms both sides have just signed."""
+    initiator = agreement.role is Role.INITIATOR
+    return SwapState(
+        agreement=agreement,
+        own=Unfunded(),
+        secret=Hidden() if initiator else Unknown(),
+        now=agreement.agreed_at,
+    )
+
+
+def step(state: SwapState, event: Event) -> SwapState:
+    """The state after `event`. Never raises; an event that does not fit changes nothing."""
+    match event:
+        case Observed():
+            return _observed(state, event)
+        case LockBuilt():
+            if isinstance(state.own, Unfunded) and state.outcome is None:
+                return msgspec.structs.replace(state, own=Held(event.lock))
+        case KillBuilt():
+            if isinstance(state.own, Killing):
+                own = Killing(state.own.lock, event.kill)
+                return msgspec.structs.replace(state, own=own)
+        case ClaimBuilt():
+            if isinstance(state.secret, Revealed | Learned):
+                return msgspec.structs.replace(state, claim=event.claim)
+        case RefundBuilt():
+            return _with_refund(state, event)
+        case CancelRequested():
+            return _cancel(state)
+        case _:
+            assert_never(event)
+    return state
+
+
+def is_closed(state: SwapState) -> bool:
+    """Nothing is owed any more: the end is reached and no extra output waits to be swept back."""
+    if state.outcome is None:
+        return False
+    depth = state.agreement.own.depth
+    extras = reading.extra_locks(state)
+    return all(lock.spend is not None and lock.spend.depth >= depth for lock in extras)
+
+
+def material(state: SwapState) -> SwapState:
+    """The part of a state whose change must be journalled: without time, tips and fee rates."""
+    return msgspec.structs.replace(
+        state, now=0, view_i=_lasting(state.view_i), view_p=_lasting(state.view_p)
+    )
+
+
+def _lasting(view: ChainView | None) -> ChainView | None:
+    if view is None:
+        return None
+    return msgspec.structs.replace(
+        view,
+        tip_height=0,
+        tip_hash="",
+        tip_time=0,
+        median_time=0,
+        fee_next=0,
+        fee_floor=0,
+        problems=(),
+    )
+
+
+def _with_refund(state: SwapState, event: RefundBuilt) -> SwapState:
+    if reading.signed_lock(state) is None:
+        return state
+    others = tuple(tx for tx in state.refunds if tx.ref != event.refund.ref)
+    return msgspec.structs.replace(state, refunds=(*others, event.refund))
+
+
+def _cancel(state: SwapState) -> SwapState:
+    if state.outcome is not None or reading.is_confirmed(reading.own_lock(state)):
+        return state
+    return _settle(msgspec.structs.replace(state, cancelled=True))
+
+
+def _observed(state: SwapState, event: Observed) -> SwapState:
+    known = (event.view_i.median_time, event.view_p.median_time, state.now)
+    state = msgspec.structs.replace(
+        state,
+        view_i=event.view_i,
+        view_p=event.view_p,
+        now=reading.swap_time(event.wall, known),
+    )
+    return _settle(state, fresh=True)
+
+
+def _settle(state: SwapState, *, fresh: bool = False) -> SwapState:
+    """Takes every decision that the state calls for. `fresh`: both views were observed just now,
+    so locks and secrets may be let out."""
+    state = _bind(_learn(state))
+    state = _judge_own_lock(state, fresh=fresh)
+    if fresh:
+        state = _reveal(state)
+    return _end(state)
+
+
+def _bind(state: SwapState) -> SwapState:
+    """Exactly one outpoint is bound to their leg (rule 2), and again only if it vanished."""
+    lock = reading.their_lock(state)
+    if lock is None or lock.depth < 1 or lock.ref == state.bound:
+        return state
+    return msgspec.structs.replace(state, bound=lock.ref, their_raw=lock.raw or state.their_raw)
+
+
+def _learn(state: SwapState) -> SwapState:
+    """Rule 8: a preimage seen for any time anywhere is kept and used."""
+    if not isinstance(state.secret, Unknown):
+        return state
+    found = reading.learned_preimage(state)
+    if found is None:
+        return state
+    return msgspec.structs.replace(state, secret=Learned(*found))
+
+
+def _judge_own_lock(state: SwapState, *, fresh: bool) -> SwapState:
+    own = state.own
+    match own:
+        case Dead():
+            return state
+        case Unfunded():
+            return _dead(state) if _too_late_to_start(state) else state
+        case Held():
+            if reading.own_lock(state) is not None:
+                return msgspec.structs.replace(state, own=Released(own.lock))
+            if _too_late_to_start(state):
+                return _dead(state)
+            if fresh and _may_lock(state):
+                return msgspec.structs.replace(state, own=Released(own.lock))
+            return state
+        case Released():
+            if _conflict_is_final(state):
+                return _dead(state)
+            if _must_kill(state):
+                return msgspec.structs.replace(state, own=Killing(own.lock))
+            return state
+        case Killing():
+            return _dead(state) if _conflict_is_final(state) else state
+        case _:
+            assert_never(own)
+
+
+def _dead(state: SwapState) -> SwapState:
+    own = state.own
+    lock = own.lock if isinstance(own, Held | Released | Killing) else None
+    kill = own.kill if isinstance(own, Killing) else None
+    return msgspec.structs.replace(state, own=Dead(lock, kill))
+
+
+def _conflict_is_final(state: SwapState) -> bool:
+    """Another spend of one of the lock's inputs is final: the lock can never confirm (rule 1)."""
+    view = reading.own_view(state)
+    if view is None or view.conflict is None or reading.is_confirmed(reading.own_lock(state)):
+        return False
+    return view.conflict.depth >= state.agreement.own.depth
+
+
+def _too_late_to_start(state: SwapState) -> bool:
+    """Nothing of ours has left the daemon: whether to give up."""
+    if state.cancelled or state.now >= reading.lock_gate(state):
+        return True
+    agreed = state.agreement.agreed_at
+    if state.agreement.role is Role.INITIATOR:
+        return state.now >= agreed + RELEASE_SECONDS
+    lock = reading.their_lock(state)
+    if lock is None:
+        return state.now >= agreed + RESERVATION_SECONDS
+    return lock.depth == 0 and state.now >= agreed + FIRST_CONFIRMATION_SECONDS
+
+
+def _may_lock(state: SwapState) -> bool:
+    """The lock gate, on the facts just observed (rules 4, 9, 10)."""
+    if not reading.is_healthy(state) or state.now >= reading.lock_gate(state):
+        return False
+    if state.agreement.role is Role.INITIATOR:
+        return True
+    return reading.their_lock_is_final(state)
+
+
+def _must_kill(state: SwapState) -> bool:
+    """Rule 1: a lock that may be in the air, unconfirmed, when it must not be. After our reveal
+    it is sent again instead: the other side is owed it."""
+    if reading.is_confirmed(reading.own_lock(state)) or isinstance(state.secret, Revealed):
+        return False
+    if state.cancelled or state.now >= reading.lock_gate(state):
+        return True
+    if state.agreement.role is Role.INITIATOR:
+        return False
+    lock = reading.their_lock(state)
+    return lock is None or lock.depth < state.agreement.theirs.depth or lock.spend is not None
+
+
+def _reveal(state: SwapState) -> SwapState:
+    """The reveal gate: the counter-leg is exact, final and unspent, our own lock stands, and a
+    claim can still be mined and final before the counter-leg expires."""
+    if not isinstance(state.secret, Hidden) or state.outcome is not None:
+        return state
+    own = reading.own_lock(state)
+    if own is None or not reading.is_confirmed(own) or own.spend is not None:
+        return state
+    if not reading.is_healthy(state) or not reading.their_lock_is_final(state):
+        return state
+    if state.now >= reading.schedule(state).reveal_gate:
+        return state
+    return msgspec.structs.replace(state, secret=Revealed(state.now))
+
+
+# --- The end ----------------------------------------------------------------------------------
+
+
+def _end(state: SwapState) -> SwapState:
+    if state.outcome is not None:
+        return state
+    found = _verdict(state)
+    if found is None:
+        return state
+    return msgspec.structs.replace(state, outcome=Outcome(found[0], found[1], state.now))
+
+
+def _verdict(state: SwapState) -> tuple[End, str] | None:
+    own, theirs = reading.own_lock(state), reading.their_lock(state)
+    own_depth, their_depth = state.agreement.own.depth, state.agreement.theirs.depth
+    their_spend = theirs.spend if theirs else None
+    if reading.spend_is_final(their_spend, SpendKind.CLAIM, their_depth):
+        return End.COMPLETED, "our claim is final"
+    if isinstance(state.own, Dead):
+        return End.NEVER_FUNDED, _why_never_funded(state)
+    spend = own.spend if own else None
+    if reading.spend_is_final(spend, SpendKind.UNKNOWN, own_depth):
+        return End.LOST, "our lock was spent outside its script: SHA-256 or signatures are broken"
+    if reading.spend_is_final(spend, SpendKind.REFUND, own_depth):
+        if _their_leg_is_open(state, theirs):
+            return None
+        return End.REFUNDED, "our refund is final"
+    their_leg_is_gone = reading.spend_is_final(their_spend, SpendKind.REFUND, their_depth) or (
+        theirs is None and state.now > state.agreement.terms.leg_i.expiry
+    )
+    if reading.spend_is_final(spend, SpendKind.CLAIM, own_depth) and their_leg_is_gone:
+        return End.LOST, _why_lost(state)
+    return None
+
+
+def _their_leg_is_open(state: SwapState, theirs: LockSeen | None) -> bool:
+    """The secret is out and their leg may still become ours: wait for how it ends."""
+    if not isinstance(state.secret, Revealed | Learned) or theirs is None:
+        return False
+    depth = state.agreement.theirs.depth
+    return not reading.spend_is_final(theirs.spend, SpendKind.REFUND, depth)
+
+
+def _why_never_funded(state: SwapState) -> str:
+    if state.cancelled:
+        return "cancelled before our lock could confirm"
+    if reading.signed_lock(state) is None and state.view_i is None:
+        return "given up before anything was locked"
+    if state.agreement.role is Role.PARTICIPANT and reading.their_lock(state) is None:
+        return "the taker's lock was not seen in time"
+    return "no lock of ours can confirm any more"
+
+
+def _why_lost(state: SwapState) -> str:
+    if state.agreement.role is Role.INITIATOR:
+        return (
+            "the other side refunded its leg before our claim was final, after the reveal: we were "
+            "offline or censored beyond the stated margin, or the chain reorganised too deep"
+        )
+    return (
+        "the other side claimed our leg and refunded its own: we were offline or censored beyond "
+        "the stated margin, or a chain reorganised too deep"
+    )

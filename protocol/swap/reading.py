@@ -1,0 +1,138 @@
+"""What the views mean for a swap: the questions that the machine and `pending` ask alike.
+
+Owns: which output is the lock, whether it is final, which gates are open.
+Must not know: transitions, effects.
+"""
+
+from protocol.swap.facts import ChainView, LockSeen, Restriction, Spend, SpendKind
+from protocol.swap.states import Held, Killing, Released, SignedLock, SwapState
+from protocol.swap.timelocks import Schedule, schedule_of
+from protocol.terms import LegName, LegTerms, Role, other_leg, own_leg
+
+CLOCK_TRUST_SECONDS = 2 * 3600
+"""Times further than this above the wall clock are ignored (rule 10)."""
+
+
+def swap_time(wall: int, known: tuple[int, ...]) -> int:
+    """Rule 10: the latest of the wall clock and `known` times, ignoring any that is more than two
+    hours above the wall clock, so that one bad timestamp can't close the gates for ever."""
+    return max(wall, *(t for t in known if t <= wall + CLOCK_TRUST_SECONDS), 0)
+
+
+def schedule(state: SwapState) -> Schedule:
+    """The expiries and gates of the swap."""
+    return schedule_of(state.agreement.terms)
+
+
+def role(state: SwapState) -> Role:
+    """Ours."""
+    return state.agreement.role
+
+
+def view_of(state: SwapState, leg: LegName) -> ChainView | None:
+    """The newest view of the chain of `leg`."""
+    return state.view_i if leg is LegName.I else state.view_p
+
+
+def own_view(state: SwapState) -> ChainView | None:
+    """The chain we lock on."""
+    return view_of(state, own_leg(role(state)))
+
+
+def their_view(state: SwapState) -> ChainView | None:
+    """The chain we claim on."""
+    return view_of(state, other_leg(role(state)))
+
+
+def signed_lock(state: SwapState) -> SignedLock | None:
+    """Our lock, where one is signed and not dead."""
+    own = state.own
+    return own.lock if isinstance(own, Held | Released | Killing) else None
+
+
+def _exact(view: ChainView | None, leg: LegTerms) -> tuple[LockSeen, ...]:
+    if view is None:
+        return ()
+    return tuple(
+        lock
+        for lock in view.locks
+        if lock.units == leg.amount.units and lock.restriction is Restriction.NONE
+    )
+
+
+def own_lock(state: SwapState) -> LockSeen | None:
+    """Our lock as the chain shows it: the output we signed, or, when the operator bumped it by
+    hand, the one that took its place. A confirmed output comes before one in the mempool."""
+    signed = signed_lock(state)
+    if signed is None:
+        return None
+    exact = _exact(own_view(state), state.agreement.own)
+    ours = [lock for lock in exact if lock.ref == signed.tx.ref]
+    confirmed = [lock for lock in exact if lock.depth > 0]
+    candidates = [lock for lock in ours if lock.depth > 0] or confirmed or ours or list(exact)
+    return candidates[0] if candidates else None
+
+
+def their_lock(state: SwapState) -> LockSeen | None:
+    """The counterparty's one output of the exact amount that can be spent in time: the bound one
+    while it exists, else the deepest. Coinbase and HogEx outputs never count (rule 3)."""
+    exact = _exact(their_view(state), state.agreement.theirs)
+    for lock in exact:
+        if lock.ref == state.bound:
+            return lock
+    return max(exact, key=lambda lock: lock.depth, default=None)
+
+
+def extra_locks(state: SwapState) -> tuple[LockSeen, ...]:
+    """Other confirmed outputs to our own script: ignored for decisions, swept back (rule 2)."""
+    view, lock = own_view(state), own_lock(state)
+    if view is None or signed_lock(state) is None:
+        return ()
+    return tuple(
+        other for other in view.locks if other.depth > 0 and (lock is None or other.ref != lock.ref)
+    )
+
+
+def is_confirmed(lock: LockSeen | None) -> bool:
+    """In a block now."""
+    return lock is not None and lock.depth > 0
+
+
+def their_lock_is_final(state: SwapState) -> bool:
+    """Deep enough by the terms and unspent, even in a mempool."""
+    lock = their_lock(state)
+    return lock is not None and lock.depth >= state.agreement.theirs.depth and lock.spend is None
+
+
+def spend_is_final(spend: Spend | None, kind: SpendKind, depth: int) -> bool:
+    """`spend` is of that kind and `depth` deep."""
+    return spend is not None and spend.kind is kind and spend.depth >= depth
+
+
+def is_healthy(state: SwapState) -> bool:
+    """Both chains are known and neither has a reason not to lock or reveal (rule 10)."""
+    views = (state.view_i, state.view_p)
+    return all(view is not None and not view.problems for view in views)
+
+
+def lock_gate(state: SwapState) -> int:
+    """The time from which our lock must not be in the air unconfirmed."""
+    times = schedule(state)
+    return times.lock_gate_i if role(state) is Role.INITIATOR else times.lock_gate_p
+
+
+def own_expiry_passed(state: SwapState) -> bool:
+    """A refund of our leg can be in the next block: median time past is beyond the expiry."""
+    view = own_view(state)
+    return view is not None and view.median_time > state.agreement.own.expiry
+
+
+def learned_preimage(state: SwapState) -> tuple[bytes, str] | None:
+    """A preimage that a spend of our own leg shows now, and the txid that shows it."""
+    view = own_view(state)
+    if view is None:
+        return None
+    for lock in view.locks:
+        if lock.spend is not None and lock.spend.preimage is not None:
+            return lock.spend.preimage, lock.spend.txid
+    return None

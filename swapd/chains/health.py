@@ -1,0 +1,183 @@
+"""A node as it is at this moment: tip, time, fees, and every reason not to lock or reveal now.
+
+Owns: `NodeInfo`, the problems of safety rule 10, fee rates. Must not know: watches, wallets' coins.
+"""
+
+from typing import Any, Final
+
+import trio
+from msgspec import Struct
+
+from protocol.bitcoin.params import ChainParams
+from swapd.chains.answers import block_hash, flag, rows, short, table, text, units, whole
+from swapd.chains.checks import check_chain, wallet_problem
+from swapd.chains.config import NodeConfig
+from swapd.chains.rpc import Rpc, RpcError
+from swapd.ports import Clock
+
+MIN_PEERS: Final = 4
+TIPS_MAX_AGE: Final = 10.0
+"""Seconds for which the list of competing tips is believed while the tip stays the same."""
+
+FORK_WINDOW: Final = 6
+"""A branch of two blocks or more competes until ours is this many blocks longer."""
+
+MAX_FEE_RATE: Final = 10_000_000
+"""Estimates above it (10,000 per vbyte) are taken for nonsense."""
+
+_STALE_BLOCKS: Final = 9
+_STALE_LEAST: Final = 30 * 60
+
+_FALLBACK_RATE: Final = {"bitcoin": 50_000, "litecoin": 20_000}
+"""For mainnets, when the node has no estimate yet: enough in most hours of the year."""
+
+_FALLBACK_TEST_RATE: Final = 2_000
+
+
+class NodeInfo(Struct, frozen=True):
+    """One look at a node. Times in unix seconds, rates in base units per 1000 vbytes;
+    `increment` is what a replacement must add."""
+
+    height: int
+    tip_hash: str
+    tip_time: int
+    median_time: int
+    peers: int
+    version: str
+    synced: bool
+    pruned: bool
+    problems: tuple[str, ...]
+    fee_next: int
+    fee_floor: int
+    increment: int
+
+
+class Health:
+    """Looks at one node. `misconfigured` is what the last full check found, kept by the caller."""
+
+    def __init__(self, rpc: Rpc, params: ChainParams, config: NodeConfig, clock: Clock) -> None:
+        self._rpc = rpc
+        self._params = params
+        self._config = config
+        self._clock = clock
+        self._header: tuple[str, int, int] = ("", 0, 0)
+        self._fork: tuple[str, float, str | None] = ("", 0.0, None)
+        self.misconfigured: str | None = None
+
+    async def look(self) -> NodeInfo:
+        """Asks everything in one request. Raises NodeMisconfigured for a foreign chain, so that
+        no fact of it is ever taken for ours; NodeUnreachable."""
+        info, genesis, network, pool, wallets, estimate = await self._rpc.batch(
+            [
+                ("getblockchaininfo", ()),
+                ("getblockhash", (0,)),
+                ("getnetworkinfo", ()),
+                ("getmempoolinfo", ()),
+                ("listwallets", ()),
+                ("estimatesmartfee", (2, "CONSERVATIVE")),
+            ]
+        )
+        for answer in (info, genesis, network, pool):
+            if isinstance(answer, RpcError):
+                raise answer
+        chain, net = table(info), table(network)
+        check_chain(self._rpc.where, self._params, chain, genesis)
+        height, tip = whole(chain.get("blocks")), block_hash(chain.get("bestblockhash"))
+        tip_time, median_time = await self._times(tip)
+        headers = whole(chain.get("headers"))
+        syncing = flag(chain.get("initialblockdownload"))
+        peers = whole(net.get("connections"))
+        problems = [
+            *self._time_problems(tip_time, median_time),
+            *_sync_problems(height, headers, syncing=syncing),
+            *self._peer_problems(peers),
+            *await self._fork_problems(tip, height),
+            *filter(None, [wallet_problem(self._rpc.where, self._config, wallets)]),
+            *filter(None, [self.misconfigured]),
+        ]
+        increment = units(net.get("incrementalfee"))
+        # Our own node may relay for less than its peers do.
+        floor = increment + max(
+            units(table(pool).get("mempoolminfee")),
+            units(net.get("relayfee")),
+            self._params.min_relay_rate,
+        )
+        return NodeInfo(
+            height=height,
+            tip_hash=tip,
+            tip_time=tip_time,
+            median_time=median_time,
+            peers=peers,
+            version=short(net.get("subversion")).strip("/"),
+            synced=not syncing and headers <= height,
+            pruned=flag(chain.get("pruned")),
+            problems=tuple(dict.fromkeys(problems)),
+            fee_next=max(self._estimate(estimate), floor),
+            fee_floor=floor,
+            increment=increment,
+        )
+
+    async def _times(self, tip: str) -> tuple[int, int]:
+        """Time and median time of the tip; asked once per tip."""
+        if self._header[0] != tip:
+            header = table(await self._rpc.call("getblockheader", tip))
+            most = 2**32 - 1
+            times = whole(header.get("time"), 0, most), whole(header.get("mediantime"), 0, most)
+            self._header = (tip, *times)
+        return self._header[1:]
+
+    def _time_problems(self, tip_time: int, median_time: int) -> list[str]:
+        now = self._clock.now()
+        problems = []
+        if now < median_time:
+            behind = median_time - now
+            problems.append(f"this machine's clock is {behind} s behind the chain: set the clock")
+        limit = max(_STALE_LEAST, _STALE_BLOCKS * self._params.block_interval)
+        if self._params.network != "regtest" and now - tip_time > limit:
+            problems.append(f"no block for more than {limit // 60} minutes: is the node connected?")
+        return problems
+
+    def _peer_problems(self, peers: int) -> list[str]:
+        if self._params.network == "regtest" or peers >= MIN_PEERS:
+            return []
+        return [f"the node has {peers} peers; {MIN_PEERS} are wanted, so that nobody can fool it"]
+
+    async def _fork_problems(self, tip: str, height: int) -> list[str]:
+        """The branch that competes with our best chain, if one is known (safety rules 10, 12)."""
+        known_tip, since, problem = self._fork
+        if known_tip != tip or trio.current_time() - since > TIPS_MAX_AGE:
+            answer = rows(await self._rpc.call("getchaintips"))
+            problem = next((p for p in (_competes(item, height) for item in answer) if p), None)
+            self._fork = (tip, trio.current_time(), problem)
+        return [problem] if problem else []
+
+    def _estimate(self, answer: object) -> int:
+        """The node's estimate for the next blocks, or the fallback while it has none."""
+        if not isinstance(answer, RpcError):
+            rate: Any = table(answer).get("feerate")
+            if rate is not None and 0 < units(rate) <= MAX_FEE_RATE:
+                return units(rate)
+        if self._params.is_test:
+            return _FALLBACK_TEST_RATE
+        return _FALLBACK_RATE.get(self._params.name, max(_FALLBACK_RATE.values()))
+
+
+def _sync_problems(height: int, headers: int, *, syncing: bool) -> list[str]:
+    if syncing:
+        return [f"the node is still catching up (block {height} of {headers})"]
+    if headers > height:
+        return [f"the node knows {headers - height} headers whose blocks it does not have yet"]
+    return []
+
+
+def _competes(item: object, height: int) -> str | None:
+    """A stale block competes while it is as high as our tip; a longer branch for six blocks more.
+    A branch found invalid never does."""
+    branch = table(item)
+    status, top = text(branch.get("status")), whole(branch.get("height"))
+    length = whole(branch.get("branchlen"))
+    if status not in {"valid-fork", "valid-headers", "headers-only"}:
+        return None
+    if top >= height or (length >= 2 and top > height - FORK_WINDOW):
+        return f"a competing branch of {length} blocks ends at block {top} ({status})"
+    return None

@@ -1,0 +1,278 @@
+"""What the operator types: `swapd run`, `init`, `passphrase`, `config`, `version`.
+
+Owns: flags and what a failure looks like on the terminal. Must not know: how the daemon works.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import TypeVar
+
+import click
+import structlog
+import trio
+
+from swapd import exitcodes, log
+from swapd.clock import FileClock, WallClock
+from swapd.config import Config, Loaded, describe, load
+from swapd.daemon import Daemon
+from swapd.engine import hooks
+from swapd.failures import explain
+from swapd.keys import initialise
+from swapd.keys.errors import SeedFileMissingError
+from swapd.keys.passphrase import choose, find, read_file
+from swapd.keys.secret import Secret
+from swapd.keys.signer import SeedSigner
+from swapd.lockfile import locked
+from swapd.paths import prepare
+from swapd.ports import Clock
+from swapd.store.sqlite import SqliteStore
+
+F = TypeVar("F", bound=Callable[..., None])
+
+KILL_AT = "SWAPD_REGTEST_KILL_AT"
+"""Test hook, regtest only: end this process with SIGKILL when this point is reached
+(`journal:before:LockBuilt`, see swapd.engine.hooks)."""
+
+EXIT_CODES = """\b
+Exit codes: 0 stopped in order, 1 crash, 10 configuration, 11 data directory in use, 20 keys or
+passphrase, 30 database, 40 a node is of another chain.
+"""
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """What stops a command, said in one line with its exit code; bugs keep their traceback."""
+    try:
+        yield
+    except Exception as error:
+        told = explain(error)
+        if told is None:
+            raise
+        message, code = told
+        sys.stderr.write(f"swapd: {message}\n")
+        sys.exit(code)
+
+
+def _common(function: F) -> F:
+    """The flags of every command."""
+    options = (
+        click.option("--config", "file", type=click.Path(path_type=Path), help="configuration"),
+        click.option("--network", help="mainnet, testnet, signet or regtest"),
+        click.option("--datadir", help="where seed, journal and socket lie, one folder a network"),
+        click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="any other key"),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+_passphrase_file = click.option(
+    "--passphrase-file", type=click.Path(path_type=Path), help="instead of asking for it"
+)
+
+
+def _load(
+    file: Path | None, network: str | None, datadir: str | None, settings: tuple[str, ...]
+) -> Loaded:
+    flags: dict[str, str] = {}
+    for text in settings:
+        key, found, value = text.partition("=")
+        if not found:
+            raise click.UsageError(f"--set {text}: write KEY=VALUE")
+        flags[key] = value
+    if network is not None:
+        flags["network"] = network
+    if datadir is not None:
+        flags["data_dir"] = datadir
+    return load(environ=os.environ, cwd=Path.cwd(), file=file, flags=flags)
+
+
+def _console() -> initialise.Terminal | None:
+    return initialise.Terminal() if sys.stdin.isatty() else None
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_CODES)
+@click.version_option(installed("swapd"), prog_name="swapd")
+def cli() -> None:
+    """Atomic swaps between strangers: the daemon. Control it with swap-cli."""
+
+
+@cli.command()
+@_common
+@_passphrase_file
+@click.option("--restore", is_flag=True, help="from the 24 words of an earlier seed")
+@click.option("--words-file", type=click.Path(path_type=Path), help="the words, with --restore")
+@click.option("--yes", is_flag=True, help="do not ask to type some of the words back")
+def init(
+    *,
+    file: Path | None,
+    network: str | None,
+    datadir: str | None,
+    settings: tuple[str, ...],
+    passphrase_file: Path | None,
+    restore: bool,
+    words_file: Path | None,
+    yes: bool,
+) -> None:
+    """Make the seed: 24 words, shown once, encrypted on disk."""
+    with _failures():
+        if words_file is not None and not restore:
+            raise click.UsageError("--words-file goes with --restore")
+        config = _load(file, network, datadir, settings).config
+        prepare(config.paths)
+        with locked(config.paths.lock):
+            passphrase = choose(passphrase_file, os.environ, _console())
+            if restore:
+                text = None
+                if words_file is not None:
+                    text = read_file(words_file).reveal().decode("ascii", "replace")
+                initialise.restore(
+                    config.paths.seed,
+                    passphrase,
+                    initialise.Terminal(),
+                    entropy=os.urandom,
+                    text=text,
+                )
+            else:
+                initialise.create(
+                    config.paths.seed,
+                    passphrase,
+                    initialise.Terminal(),
+                    entropy=os.urandom,
+                    confirm=not yes and sys.stdin.isatty(),
+                )
+
+
+@cli.command()
+@_common
+@_passphrase_file
+@click.option("--new-passphrase-file", type=click.Path(path_type=Path), help="the new one")
+def passphrase(
+    file: Path | None,
+    network: str | None,
+    datadir: str | None,
+    settings: tuple[str, ...],
+    passphrase_file: Path | None,
+    new_passphrase_file: Path | None,
+) -> None:
+    """Change the passphrase; the words stay the same."""
+    with _failures():
+        config = _load(file, network, datadir, settings).config
+        prepare(config.paths)
+        with locked(config.paths.lock):
+            old = find(passphrase_file, os.environ, _console())
+            new = choose(new_passphrase_file, {}, _console())
+            initialise.change_passphrase(
+                config.paths.seed, old, new, initialise.Terminal(), entropy=os.urandom
+            )
+
+
+@cli.command("config")
+@_common
+def show_config(
+    file: Path | None, network: str | None, datadir: str | None, settings: tuple[str, ...]
+) -> None:
+    """Print each effective value and where it came from."""
+    with _failures():
+        loaded = _load(file, network, datadir, settings)
+        click.echo(describe(loaded))
+        for warning in loaded.warnings:
+            click.echo(f"warning: {warning}", err=True)
+
+
+@cli.command()
+def version() -> None:
+    """Print the version."""
+    click.echo(f"swapd {installed('swapd')}")
+
+
+@cli.command()
+@_common
+@_passphrase_file
+def run(
+    file: Path | None,
+    network: str | None,
+    datadir: str | None,
+    settings: tuple[str, ...],
+    passphrase_file: Path | None,
+) -> None:
+    """Run the daemon in the foreground until SIGTERM, SIGINT or `swap-cli stop`.
+
+    A second signal ends it at once, which is always safe: everything is in the journal.
+    """
+    with _failures():
+        loaded = _load(file, network, datadir, settings)
+        config = loaded.config
+        prepare(config.paths)
+        with locked(config.paths.lock):
+            clock = _clock(config)
+            log.configure(level=config.log.level, style=config.log.format, clock=clock)
+            for warning in loaded.warnings:
+                structlog.get_logger("swapd").warning("config.warning", what=warning)
+            seed = _seed(config, passphrase_file)
+            signer = SeedSigner(seed, test_network=config.network.is_test, entropy=os.urandom)
+            _arm(config, os.environ)
+            trio.run(_run, config, signer, clock)
+
+
+def _clock(config: Config) -> Clock:
+    if config.clock_file is None:
+        return WallClock()
+    return FileClock(config.clock_file, _complain)
+
+
+def _complain(text: str) -> None:
+    sys.stderr.write(f"swapd: {text}\n")
+
+
+def _seed(config: Config, passphrase_file: Path | None) -> Secret:
+    """The seed; a daemon that only relays needs none and gets one for this run."""
+    if not config.paths.seed.exists():
+        if config.is_relay:
+            return Secret(os.urandom(64))
+        raise SeedFileMissingError(
+            f"there is no seed at {config.paths.seed}: run `swapd init` first"
+        )
+    return initialise.open_seed(config.paths.seed, find(passphrase_file, os.environ, _console()))
+
+
+def _arm(config: Config, environ: Mapping[str, str]) -> None:
+    """Tests end a regtest daemon at a named point."""
+    wanted = environ.get(KILL_AT, "")
+    if not wanted or config.network.value != "regtest":
+        return
+
+    def observer(name: str) -> None:
+        if name == wanted:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    hooks.observe(observer)
+
+
+async def _run(config: Config, signer: SeedSigner, clock: Clock) -> None:
+    store = await SqliteStore.open(config.paths.database, network=config.network.value)
+    try:
+        daemon = Daemon(config, store=store, signer=signer, clock=clock, entropy=os.urandom)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_obey_signals, daemon)
+            await daemon.run()
+            nursery.cancel_scope.cancel()
+    finally:
+        await store.aclose()
+    structlog.get_logger("swapd").info("daemon.stopped")
+
+
+async def _obey_signals(daemon: Daemon) -> None:
+    """The first signal stops in order, the second at once."""
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        first = True
+        async for _ in signals:
+            if not first:
+                os._exit(exitcodes.CRASH)
+            first = False
+            daemon.stop()

@@ -1,0 +1,88 @@
+"""Owns the tree of keys: which exist, of what type, and what was probably meant by another.
+
+Must not know: values, defaults, where they come from.
+"""
+
+import difflib
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+from msgspec import Struct
+
+from swapd.config.sections import Sections
+
+Key = tuple[str, ...]
+
+CHAIN_NAMES = {"btc": "bitcoin", "ltc": "litecoin"}
+"""Names of tables under [chains] and [policy.limits], with the family they stand for."""
+
+_SECRETS = ("password", "passphrase", "seed", "secret", "words", "mnemonic", "token")
+
+
+def dotted(key: Key) -> str:
+    """As it is written: policy.max_open_swaps."""
+    return ".".join(key)
+
+
+def _unwrapped(hint: Any) -> Any:
+    """A type without Annotated and None."""
+    while get_origin(hint) is Annotated or type(None) in get_args(hint):
+        hint = next(part for part in get_args(hint) if part is not type(None))
+    return hint
+
+
+def fields(kind: Any) -> dict[str, Any] | None:
+    """The names under a table with their declared types; None for a value."""
+    kind = _unwrapped(kind)
+    if get_origin(kind) is dict:
+        return dict.fromkeys(CHAIN_NAMES, get_args(kind)[1])
+    if isinstance(kind, type) and issubclass(kind, Struct):
+        return get_type_hints(kind, include_extras=True)
+    return None
+
+
+def declared(key: Key) -> Any | None:
+    """The declared type of a key (of a table or a value); None when there is no such key."""
+    kind: Any = Sections
+    for name in key:
+        inside = fields(kind)
+        if inside is None or name not in inside:
+            return None
+        kind = inside[name]
+    return kind
+
+
+def is_list(kind: Any) -> bool:
+    """Whether a value of that type is a list."""
+    return get_origin(_unwrapped(kind)) is tuple
+
+
+def all_keys(kind: Any = Sections, prefix: Key = ()) -> list[Key]:
+    """Every value's key, in the order of the example file."""
+    inside = fields(kind)
+    if inside is None:
+        return [prefix]
+    return [key for name, type_ in inside.items() for key in all_keys(type_, (*prefix, name))]
+
+
+def unknown(key: Key) -> str:
+    """What to say about a key that does not exist."""
+    name = dotted(key)
+    if any(word in key[-1].lower() for word in _SECRETS):
+        return (
+            f"{name}: secrets do not belong into the configuration: put an RPC password into a "
+            "file and name it as password_file; the seed's passphrase comes by --passphrase-file"
+        )
+    guess = _guess(key)
+    return f"{name}: there is no such key" + (f"; did you mean {guess}?" if guess else "")
+
+
+def _guess(key: Key) -> str | None:
+    """The nearest existing key: first among the siblings, then a namesake anywhere, then any."""
+    depth = len(key) - 1
+    siblings = fields(declared(key[:-1]))
+    for name in difflib.get_close_matches(key[-1], siblings or (), n=1, cutoff=0.6):
+        return dotted((*key[:depth], name))
+    known = [dotted(each) for each in all_keys()]
+    namesakes = [each for each in known if each.endswith(f".{key[-1]}")]
+    near = namesakes[:1] or difflib.get_close_matches(dotted(key), known, n=1, cutoff=0.7)
+    return near[0] if near else None

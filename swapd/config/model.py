@@ -1,0 +1,99 @@
+"""Owns the configuration as the daemon uses it: checked, absolute, in base units.
+
+Must not know: files, text forms, where a value came from.
+"""
+
+import enum
+from pathlib import Path
+from typing import Literal
+
+from msgspec import Struct
+
+from protocol.assets import AssetId
+from protocol.bitcoin.params import ChainParams
+from swapd.paths import DataPaths
+from swapd.policy import Policy
+
+
+class Network(enum.StrEnum):
+    """Which coins are at stake."""
+
+    MAINNET = "mainnet"
+    TESTNET = "testnet"
+    SIGNET = "signet"
+    REGTEST = "regtest"
+
+    @property
+    def is_test(self) -> bool:
+        """Whether its coins are worth nothing."""
+        return self is not Network.MAINNET
+
+
+class ChainConfig(Struct, frozen=True, kw_only=True):
+    """One node. Either `cookie_file`, or `user` and `password_file`. `mempool_poll` and `timeout`
+    in seconds."""
+
+    params: ChainParams
+    rpc_url: str
+    wallet: str
+    cookie_file: Path | None
+    user: str | None
+    password_file: Path | None
+    timeout: float
+    mempool_poll: float
+
+
+class P2pConfig(Struct, frozen=True, kw_only=True):
+    """Multiaddrs; those of `bootstrap` end in /p2p/<peer id>."""
+
+    listen: tuple[str, ...]
+    announce: tuple[str, ...]
+    bootstrap: tuple[str, ...]
+    max_peers: int
+    allow_private: bool
+
+
+class Pair(Struct, frozen=True):
+    """A book that is kept. `name` is what the operator wrote."""
+
+    name: str
+    base: AssetId
+    quote: AssetId
+
+
+class ControlConfig(Struct, frozen=True, kw_only=True):
+    """Bounds of the control socket: connected `clients`; calls a second and at once, and
+    subscriptions, of each."""
+
+    clients: int
+    rate: int
+    burst: int
+    subscriptions: int
+
+
+class LogConfig(Struct, frozen=True):
+    """What is said, and how."""
+
+    level: Literal["debug", "info", "warning", "error"]
+    format: Literal["auto", "json", "text", "journald"]
+
+
+class Config(Struct, frozen=True, kw_only=True):
+    """Everything the operator decided. `chains` is empty for a daemon that only relays; `known`
+    are the chains whose coins have names on this network, configured or not."""
+
+    network: Network
+    paths: DataPaths
+    chains: tuple[ChainConfig, ...]
+    known: tuple[ChainParams, ...]
+    p2p: P2pConfig
+    pairs: tuple[Pair, ...]
+    policy: Policy
+    control: ControlConfig
+    log: LogConfig
+    clock_file: Path | None
+
+    @property
+    def is_relay(self) -> bool:
+        """Whether this daemon has no coins to swap."""
+        return not self.chains

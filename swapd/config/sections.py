@@ -1,0 +1,103 @@
+"""Owns the keys of the configuration file: their names, types, ranges and meaning.
+
+Must not know: where values come from, other keys than its own. config/swapd.example.toml explains
+every one of them to the operator; a test holds the two together.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from protocol.limits import MAX_DEPTH
+
+Text = Annotated[str, Meta(min_length=1, max_length=4096)]
+Texts = Annotated[tuple[Text, ...], Meta(max_length=256)]
+Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+
+
+class ChainSection(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[chains.btc], [chains.ltc]: one node and the wallet in it that funds locks."""
+
+    kind: Literal["bitcoin", "litecoin"]
+    rpc_url: Text
+    wallet: Annotated[str, Meta(max_length=256)]
+    cookie_file: Text | None = None
+    user: Text | None = None
+    password_file: Text | None = None
+    timeout_seconds: Annotated[int, Meta(ge=1, le=600)]
+    mempool_poll_ms: Annotated[int, Meta(ge=50, le=1000)]
+
+
+class P2pSection(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[p2p]: how other daemons are reached, and how they reach us."""
+
+    listen: Texts
+    announce: Texts
+    bootstrap: Texts
+    max_peers: Annotated[int, Meta(ge=1, le=10_000)]
+    allow_private: bool
+
+
+class MarketSection(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[market]: which books are kept and passed on."""
+
+    pairs: Texts
+
+
+class LimitsSection(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[policy.limits.btc]: bounds of one asset; amounts like "0.01" or "1000000 units"."""
+
+    minimum: Text | None = None
+    maximum: Text | None = None
+    max_locked: Text | None = None
+    depth: Annotated[int, Meta(ge=1, le=MAX_DEPTH)] | None = None
+
+
+class PolicySection(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[policy]: what this operator accepts."""
+
+    profile: Literal["home", "server", "fast", "regtest"]
+    offline_seconds: Annotated[int, Meta(ge=0, le=12 * 3600)] | None = None
+    risk: Annotated[int, Meta(ge=2, le=9)] | None = None
+    max_open_swaps: Count
+    max_open_swaps_per_peer: Count
+    depth_factor: Annotated[int, Meta(ge=1, le=1000)]
+    stress_fee_rate: Annotated[int, Meta(ge=1000, le=100_000_000)]
+    limits: dict[str, LimitsSection] = {}
+
+
+class ControlSection(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[control]: the socket that swap-cli talks to."""
+
+    socket: Text | None = None
+    clients: Count
+    rate: Count
+    burst: Count
+    subscriptions: Count
+
+
+class LogSection(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[log]: what is said, and how."""
+
+    level: Literal["debug", "info", "warning", "error"]
+    format: Literal["auto", "json", "text", "journald"]
+
+
+class RegtestSection(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[regtest]: only for tests on a chain of one's own."""
+
+    clock_file: Text | None = None
+
+
+class Sections(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The whole file."""
+
+    network: Literal["mainnet", "testnet", "signet", "regtest"]
+    data_dir: Text
+    chains: dict[str, ChainSection] = {}
+    p2p: P2pSection
+    market: MarketSection
+    policy: PolicySection
+    control: ControlSection
+    log: LogSection
+    regtest: RegtestSection = RegtestSection()

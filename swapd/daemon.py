@@ -1,0 +1,261 @@
+"""The composition root: builds every part, starts safety first and market last, stops in reverse.
+
+Owns: the order of start and stop, the one nursery tree. Must not know: what any part decides.
+
+Start: chains -> every open swap resumed -> network -> market and offers -> takes -> control socket.
+Stop: control and takes -> offers withdrawn -> network -> swaps -> chains. Swaps run from the first
+moment to the last, because deadlines do not wait for the market.
+"""
+
+from collections.abc import Callable
+from importlib.metadata import version
+
+import structlog
+import trio
+
+from protocol.assets import AssetId
+from protocol.swap.explain import summarise
+from swapd.api.amounts import AssetTable
+from swapd.api.events import EventLog, first_sequence
+from swapd.api.values import AssetInfo
+from swapd.chains.bitcoind import BitcoindChain
+from swapd.chains.config import NodeConfig
+from swapd.config import ChainConfig, Config
+from swapd.control.limits import Limits
+from swapd.control.server import serve
+from swapd.engine.maker import Maker
+from swapd.engine.market import Market
+from swapd.engine.offers import OwnOffers
+from swapd.engine.operations.all import EngineOperations
+from swapd.engine.operations.book_events import SwapPump, pump_book
+from swapd.engine.operations.context import Context
+from swapd.engine.operations.swap_views import SwapViews
+from swapd.engine.reservations import Reservations
+from swapd.engine.swaps import Swaps
+from swapd.engine.taker import Taker
+from swapd.engine.world import World
+from swapd.keys.passphrase import read_file
+from swapd.network.client import Libp2pPeers, NetworkConfig
+from swapd.network.limits import NetworkLimits
+from swapd.ports import (
+    ChainError,
+    Clock,
+    Entropy,
+    NodeMisconfigured,
+    NodeUnreachable,
+    Signer,
+    Store,
+)
+
+log = structlog.get_logger(__name__)
+
+VALIDATOR = "protocol.gossip:validate_message"
+GOODBYE_SECONDS = 5.0
+"""For withdrawing offers at a stop; what did not go out by then expires by its lease."""
+
+
+def _chain(config: ChainConfig, clock: Clock) -> BitcoindChain:
+    password = ""
+    if config.password_file is not None:
+        password = read_file(config.password_file).reveal().decode()
+    node = NodeConfig(
+        url=config.rpc_url,
+        wallet=config.wallet,
+        cookie_file=config.cookie_file,
+        user=config.user or "",
+        password=password,
+        timeout=config.timeout,
+        mempool_poll=config.mempool_poll,
+    )
+    return BitcoindChain(config.params, node, clock)
+
+
+class Daemon:
+    """One daemon, from its parts to its end."""
+
+    def __init__(
+        self, config: Config, *, store: Store, signer: Signer, clock: Clock, entropy: Entropy
+    ) -> None:
+        """Raises KeysError for a password file that can't be read, NodeMisconfigured."""
+        self._config = config
+        self._chains = {
+            AssetId(chain.params.asset_id): _chain(chain, clock) for chain in config.chains
+        }
+        self._store, self._signer, self._clock, self._entropy = store, signer, clock, entropy
+        self._stop = trio.Event()
+        self._state = "starting"
+
+    def stop(self) -> None:
+        """Begins an orderly stop."""
+        self._stop.set()
+
+    async def run(self, *, ready: Callable[[], None] = lambda: None) -> None:
+        """Until `stop`. Raises ListenError, ControlSocketError, NodeMisconfigured, StoreError (in
+        exception groups) when it can't start."""
+        for chain in self._chains.values():
+            await _check(chain)
+        epoch = await self._network_epoch()
+        peers = Libp2pPeers(
+            self._network_config(),
+            self._signer.network_secret(epoch),
+            clock=None if self._config.clock_file is None else self._clock.now,
+        )
+        world = World(
+            chains=self._chains,
+            peers=peers,
+            store=self._store,
+            signer=self._signer,
+            clock=self._clock,
+            entropy=self._entropy,
+            policy=self._config.policy,
+        )
+        async with trio.open_nursery() as safety:
+            for chain in self._chains.values():
+                await safety.start(chain.run)
+            swaps, ledger = Swaps(world), Reservations()
+            swaps.listen(ledger.follow)
+            await safety.start(swaps.run)
+            resumed = await swaps.resume()
+            ledger.adopt(swaps.open())
+            log.info("daemon.resumed", swaps=resumed)
+            await self._market(world, peers, swaps, ledger, epoch, ready)
+            safety.cancel_scope.cancel()
+
+    async def _market(
+        self,
+        world: World,
+        peers: Libp2pPeers,
+        swaps: Swaps,
+        ledger: Reservations,
+        epoch: int,
+        ready: Callable[[], None],
+    ) -> None:
+        """The network and all that needs it; ends when asked to stop."""
+        run = first_sequence(await self._store.next_counter("events", 1))
+        assets, book_log, swap_log = self._assets(), EventLog(run), EventLog(run)
+        views = SwapViews(assets)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(peers.run)
+            market = Market(world, self._pairs(), epoch=epoch)
+            await nursery.start(market.run)
+            offers = OwnOffers(world, market, held=ledger.held)
+            await offers.start(swaps.get, swaps.open())
+            swaps.listen(offers.follow)
+            swaps.listen(SwapPump(world, views, swap_log).follow)
+            await nursery.start(offers.run)
+            nursery.start_soon(pump_book, world, market, assets, book_log)
+            if self._chains:
+                nursery.start_soon(Maker(world, offers, ledger, swaps).run)
+            operations = EngineOperations(
+                Context(
+                    world=world,
+                    network=self._config.network.value,
+                    version=version("swapd"),
+                    started_at=self._clock.now(),
+                    assets=assets,
+                    views=views,
+                    swaps=swaps,
+                    market=market,
+                    offers=offers,
+                    taker=Taker(world, ledger, swaps),
+                    book_events=book_log,
+                    swap_events=swap_log,
+                    request_stop=lambda: None,
+                    state=lambda: self._state,
+                )
+            )
+            await nursery.start(self._serve, operations)
+            self._state = "running"
+            log.info("daemon.ready", network=self._config.network.value, socket=self._socket())
+            ready()
+            await self._stop.wait()
+            self._state = "stopping"
+            await self._goodbye(swaps, offers, market)
+            nursery.cancel_scope.cancel()
+
+    async def _serve(
+        self,
+        operations: EngineOperations,
+        *,
+        task_status: trio.TaskStatus[object] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        bounds = self._config.control
+        await serve(
+            operations,
+            self._store,
+            self._clock,
+            self._config.paths.socket,
+            on_stop=self.stop,
+            limits=Limits(
+                clients=bounds.clients,
+                rate=bounds.rate,
+                burst=bounds.burst,
+                subscriptions=bounds.subscriptions,
+            ),
+            task_status=task_status,
+        )
+
+    async def _goodbye(self, swaps: Swaps, offers: OwnOffers, market: Market) -> None:
+        """Withdraws the offers and says which swaps are open."""
+        with trio.move_on_after(GOODBYE_SECONDS):
+            withdrawn = await offers.withdraw()
+            await market.flush()
+            log.info("daemon.offers_withdrawn", count=withdrawn)
+        for state in swaps.open():
+            said = summarise(state)
+            log.warning(
+                "daemon.open_swap",
+                swap=state.agreement.swap_id.hex(),
+                phase=said.phase.value,
+                safe_unattended_until=said.safe_until,
+                next_action=said.next_action,
+            )
+
+    # --- Parts --------------------------------------------------------------------------------
+
+    def _socket(self) -> str:
+        return str(self._config.paths.socket)
+
+    def _assets(self) -> AssetTable:
+        return AssetTable(
+            AssetInfo(
+                asset=params.asset_id,
+                chain=params.chain_id,
+                ticker=params.ticker,
+                decimals=params.decimals,
+            )
+            for params in self._config.known
+        )
+
+    def _pairs(self) -> list[tuple[AssetId, AssetId]]:
+        return [(pair.base, pair.quote) for pair in self._config.pairs]
+
+    def _network_config(self) -> NetworkConfig:
+        p2p = self._config.p2p
+        return NetworkConfig(
+            listen=p2p.listen,
+            validator=VALIDATOR,
+            announce=p2p.announce,
+            bootstrap=p2p.bootstrap,
+            allow_private=p2p.allow_private,
+            limits=NetworkLimits(max_connections=p2p.max_peers),
+        )
+
+    async def _network_epoch(self) -> int:
+        """That of our network key: the same at every start of this data directory, and newer than
+        that of any copy of the seed which was set up earlier (safety rule 24)."""
+        fresh = str(self._clock.now()).encode()
+        known = await self._store.put_new("meta", "network-epoch", fresh)
+        return int(known or fresh)
+
+
+async def _check(chain: BitcoindChain) -> None:
+    """Refuses a node of another chain; one that does not answer is waited for while running."""
+    try:
+        await chain.check()
+    except NodeMisconfigured:
+        raise
+    except NodeUnreachable as error:
+        log.warning("chain.unreachable", chain=chain.ticker, reason=str(error))
+    except ChainError as error:
+        log.warning("chain.not_ready", chain=chain.ticker, reason=str(error))

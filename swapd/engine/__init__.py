@@ -1,0 +1,1 @@
+"""Runs swaps and the market: event in, journal, act. Knows no adapter."""

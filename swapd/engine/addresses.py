@@ -1,0 +1,27 @@
+"""Payout addresses of the seed: given out once each, and found again by what they are.
+
+Owns: which index an address has. Must not know: keys (the signer derives), adapters.
+"""
+
+from protocol.assets import AssetId
+from swapd.engine.world import World
+
+_SPACE = "address"
+
+
+async def fresh_address(world: World, asset: AssetId) -> str:
+    """A payout address of the seed that was never given out, durably remembered."""
+    index = await world.store.next_counter(f"{_SPACE}:{asset}", 1)
+    address = world.chains[asset].address_of(world.signer.wallet_key(asset, index))
+    await world.store.put(_SPACE, f"{asset}|{address}", str(index).encode())
+    return address
+
+
+async def known_addresses(world: World, asset: AssetId) -> dict[str, int]:
+    """Every payout address of `asset` that was given out, with its index."""
+    prefix = f"{asset}|"
+    return {
+        key.removeprefix(prefix): int(value)
+        for key, value in await world.store.items(_SPACE)
+        if key.startswith(prefix)
+    }

@@ -1,0 +1,84 @@
+"""Looks at both chains of a swap: ports in, one `Observed` event out.
+
+Owns: watching, combining views, what to believe while a node does not answer.
+Must not know: what is decided from a view.
+"""
+
+import msgspec
+import structlog
+import trio
+
+from protocol.swap.events import Observed
+from protocol.swap.facts import ChainView
+from protocol.swap.reading import signed_lock, view_of
+from protocol.swap.states import SwapState
+from protocol.terms import LegName, own_leg
+from swapd.engine.world import World
+from swapd.ports import Chain, ChainError, LegWatch
+
+log = structlog.get_logger(__name__)
+
+VIEW_SECONDS = 120
+"""A node that has not answered for so long is treated as unreachable."""
+
+_NOTHING = ChainView(0, "", 0, 0, 0, 0)
+
+
+def watch_id(state: SwapState, leg: LegName) -> str:
+    """The name under which a chain watches one leg of one swap."""
+    return f"{state.agreement.swap_id.hex()}:{leg.value}"
+
+
+class Observer:
+    """The eyes of one swap."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def chain(self, state: SwapState, leg: LegName) -> Chain:
+        """The chain of a leg."""
+        return self._world.chains[state.agreement.terms.leg(leg).amount.asset]
+
+    def watch(self, state: SwapState) -> None:
+        """Tells both chains what to look for; repeat after our lock was signed."""
+        for leg in LegName:
+            lock = signed_lock(state) if leg is own_leg(state.agreement.role) else None
+            self.chain(state, leg).watch(
+                LegWatch(
+                    watch_id=watch_id(state, leg),
+                    leg=state.agreement.terms.leg(leg),
+                    hashlock=state.agreement.terms.hashlock,
+                    since_height=state.agreement.since(leg),
+                    own_inputs=tuple(coin.ref for coin in lock.coins) if lock else (),
+                )
+            )
+
+    def unwatch(self, state: SwapState) -> None:
+        """The swap is closed."""
+        for leg in LegName:
+            self.chain(state, leg).unwatch(watch_id(state, leg))
+
+    async def look(self, state: SwapState) -> Observed:
+        """Fresh facts of both legs. Never raises ChainError: a chain that can't be asked keeps its
+        last view with that as a problem, which closes every gate but stops no claim or refund."""
+        views: dict[LegName, ChainView] = {}
+
+        async def one(leg: LegName) -> None:
+            views[leg] = await self._view(state, leg)
+
+        async with trio.open_nursery() as nursery:
+            for leg in LegName:
+                nursery.start_soon(one, leg)
+        return Observed(self._world.clock.now(), views[LegName.I], views[LegName.P])
+
+    async def _view(self, state: SwapState, leg: LegName) -> ChainView:
+        chain = self.chain(state, leg)
+        try:
+            with trio.fail_after(VIEW_SECONDS):
+                return await chain.view(watch_id(state, leg))
+        except (ChainError, trio.TooSlowError) as error:
+            reason = str(error) or "no answer"
+            log.warning("swap.node_unreachable", chain=chain.ticker, reason=reason)
+            last = view_of(state, leg) or _NOTHING
+            problem = f"the {chain.ticker} node can't be asked: {reason}"
+            return msgspec.structs.replace(last, problems=(problem,))

@@ -1,0 +1,268 @@
+"""Whether an offer that the operator wants to post makes sense: each fault with its remedy.
+
+Owns: `Draft` and the checks of a draft. Must not know: the store, the market, messages.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from protocol.amounts import MAX_UNITS, Price, Units
+from protocol.assets import AssetId, chain_of
+from protocol.negotiation.checks import economic_minimum
+from protocol.offers import MAX_LIFE
+from protocol.swap.timelocks import ScheduleRefused, depth_for, schedule
+from protocol.terms import Kind
+from swapd.engine.errors import OperatorError, Problem
+from swapd.engine.offers_account import ACCOUNT_VERSION, Account
+from swapd.engine.world import World
+from swapd.policy import AssetLimits, Policy
+from swapd.ports import (
+    Chain,
+    ChainError,
+    ChainStatus,
+    InsufficientFunds,
+    NodeMisconfigured,
+    NodeUnreachable,
+    WalletLocked,
+)
+
+MIN_LIFETIME: Final = 60
+DEFAULT_LIFETIME: Final = MAX_LIFE
+
+
+class Draft(Struct, frozen=True):
+    """What the operator wants to sell: `maximum` units of `sell` for `buy` at `price` (buy units
+    per sell unit), a fill being at least `minimum` (None: the least that makes sense), for
+    `lifetime` seconds."""
+
+    sell: AssetId
+    buy: AssetId
+    price: Price
+    maximum: int
+    minimum: int | None = None
+    lifetime: int = DEFAULT_LIFETIME
+
+
+def least_fill(price: Price, fee_rate: int) -> int:
+    """The least units of the sold asset at which both legs are worth their fees (rule 14)."""
+    least = economic_minimum(fee_rate)
+    # The least s with ceil(s * price) >= least, and with at least one whole unit for it.
+    for_buy = (least - 1) * price.denominator // price.numerator + 1 if least > 0 else 1
+    one_unit = -(-price.denominator // price.numerator)
+    return max(1, least, for_buy, one_unit)
+
+
+async def examine(world: World, draft: Draft) -> Account:
+    """The account of a draft that can be posted; slot 0. Raises OperatorError."""
+    chains = world.chains
+    _check_assets(draft, chains)
+    minimum = _minimum(draft, world.policy, chains)
+    _check_lifetime(draft.lifetime)
+    _check_limits(draft, minimum, world.policy, chains)
+    status_sell = await _status(chains[draft.sell])
+    status_buy = await _status(chains[draft.buy])
+    depth_sell, depth_buy = _depths(draft, minimum, world.policy, status_sell, status_buy)
+    now = world.clock.now()
+    return Account(
+        version=ACCOUNT_VERSION,
+        slot=0,
+        sell=draft.sell,
+        buy=draft.buy,
+        price=draft.price,
+        minimum=Units(minimum),
+        total=Units(draft.maximum),
+        filled=Units(0),
+        taken=(),
+        created=now,
+        expires=now + draft.lifetime,
+        kinds=(Kind.P2WSH.value,),
+        timing=world.policy.timing,
+        exposure=world.policy.exposure,
+        depth_sell=depth_sell,
+        depth_buy=depth_buy,
+        min_fee_rate=status_buy.fee_floor,
+    )
+
+
+async def check_funds(chain: Chain, units: int, *, promised: int) -> None:
+    """Raises OperatorError unless the wallet has `units` beside what is `promised` already, the
+    fee for locking included."""
+    try:
+        status = await chain.status()
+        await chain.reserved_units(units + promised, status.fee_next)
+    except InsufficientFunds as error:
+        needed = units + promised
+        beside = f", {promised} of it promised already" if promised else ""
+        message = (
+            f"{needed} units of {chain.ticker} and a fee are needed{beside}; "
+            f"{error.confirmed} are confirmed and free"
+        )
+        if error.confirmed + error.unconfirmed > needed:
+            raise OperatorError(
+                Problem.FUNDS_UNCONFIRMED,
+                f"{message}, {error.unconfirmed} more are unconfirmed change",
+                "wait for a confirmation, or split coins ahead with wallet.split",
+            ) from error
+        raise OperatorError(
+            Problem.INSUFFICIENT_FUNDS, message, "deposit, or offer less"
+        ) from error
+    except ChainError as error:
+        raise node_error(error) from error
+
+
+def node_error(error: ChainError) -> OperatorError:
+    """A node's failure as the operator is told it."""
+    if isinstance(error, WalletLocked):
+        remedy = "unlock the node's wallet (walletpassphrase)"
+        return OperatorError(Problem.WALLET_LOCKED, str(error), remedy)
+    if isinstance(error, NodeMisconfigured):
+        return OperatorError(
+            Problem.NODE_MISCONFIGURED, str(error), "see health for what to change"
+        )
+    if isinstance(error, NodeUnreachable):
+        return OperatorError(Problem.NODE_UNREACHABLE, str(error), "start the node, then try again")
+    return OperatorError(Problem.NODE_NOT_READY, str(error), "wait until the node is ready")
+
+
+# --- One rule each ----------------------------------------------------------------------------
+
+
+def _check_assets(draft: Draft, chains: Mapping[AssetId, Chain]) -> None:
+    for asset in (draft.sell, draft.buy):
+        if asset not in chains:
+            known = ", ".join(sorted(chain.ticker for chain in chains.values())) or "none"
+            raise OperatorError(
+                Problem.UNKNOWN_ASSET,
+                f"no node is configured for {asset}",
+                f"this daemon knows {known}; add others to its configuration",
+            )
+    if draft.sell == draft.buy:
+        ticker = chains[draft.sell].ticker
+        raise OperatorError(
+            Problem.PAIR_INVALID, f"{ticker} for {ticker} is no swap", "name two different assets"
+        )
+
+
+def _minimum(draft: Draft, policy: Policy, chains: Mapping[AssetId, Chain]) -> int:
+    """The least fill, checked against everything that bounds it."""
+    ticker = chains[draft.sell].ticker
+    asked = draft.minimum
+    for units in (draft.maximum, draft.maximum if asked is None else asked):
+        if units < 1:
+            remedy = "give a positive amount"
+            raise OperatorError(Problem.AMOUNT_INVALID, f"{units} {ticker} units", remedy)
+    least = least_fill(draft.price, policy.stress_fee_rate)
+    if asked is not None and asked > draft.maximum:
+        raise OperatorError(
+            Problem.AMOUNT_OUT_OF_RANGE,
+            f"the minimum fill {asked} is more than the whole {draft.maximum}",
+            "give a smaller minimum",
+        )
+    if draft.maximum * draft.price.numerator < draft.price.denominator:
+        raise OperatorError(
+            Problem.PRICE_ROUNDS_TO_NOTHING,
+            f"{draft.maximum} units of {ticker} at this price bring less than one unit",
+            "give a larger amount or price",
+        )
+    if -(-draft.maximum * draft.price.numerator // draft.price.denominator) > MAX_UNITS:
+        raise OperatorError(
+            Problem.AMOUNT_TOO_LARGE, "the whole costs more than can exist", "offer less"
+        )
+    smallest = min(draft.maximum, draft.maximum if asked is None else asked)
+    if smallest < least:
+        raise OperatorError(
+            Problem.BELOW_ECONOMIC_MINIMUM,
+            f"a fill of {smallest} units of {ticker}: fees could eat a tenth of it or more",
+            f"make every fill at least {least} units",
+        )
+    own = policy.limits(draft.sell).minimum or 0
+    return asked if asked is not None else min(draft.maximum, max(least, own))
+
+
+def _check_lifetime(lifetime: int) -> None:
+    if not MIN_LIFETIME <= lifetime <= MAX_LIFE:
+        raise OperatorError(
+            Problem.LIFETIME_INVALID,
+            f"a life of {lifetime} s",
+            f"offers live {MIN_LIFETIME} s to {MAX_LIFE // 3600} h",
+        )
+
+
+def _check_limits(
+    draft: Draft, minimum: int, policy: Policy, chains: Mapping[AssetId, Chain]
+) -> None:
+    """The operator's own limits: a fill that we would refuse is not offered."""
+    fills = (
+        (draft.sell, minimum, draft.maximum),
+        (draft.buy, int(draft.price.pays(minimum)), int(draft.price.pays(draft.maximum))),
+    )
+    for asset, least, most in fills:
+        limits: AssetLimits = policy.limits(asset)
+        ticker = chains[asset].ticker
+        if limits.minimum is not None and least < limits.minimum:
+            raise _own_limit(
+                f"a fill of {least} {ticker} units; you allow {limits.minimum} or more"
+            )
+        if limits.maximum is not None and most > limits.maximum:
+            raise _own_limit(f"a fill of {most} {ticker} units; you allow {limits.maximum} at most")
+    locked = policy.limits(draft.sell).max_locked
+    if locked is not None and draft.maximum > locked:
+        ticker = chains[draft.sell].ticker
+        message = f"{draft.maximum} {ticker} units; you allow {locked} to be locked at once"
+        raise _own_limit(message, Problem.OVER_LOCKED_LIMIT)
+
+
+def _own_limit(message: str, name: Problem = Problem.OVER_SWAP_LIMIT) -> OperatorError:
+    return OperatorError(name, message, "change the amounts, or your limits in the configuration")
+
+
+async def _status(chain: Chain) -> ChainStatus:
+    try:
+        status = await chain.status()
+    except ChainError as error:
+        raise node_error(error) from error
+    if status.problems:
+        raise OperatorError(
+            Problem.NODE_NOT_READY,
+            f"{chain.ticker}: {'; '.join(status.problems)}",
+            "wait until the node is ready: see health",
+        )
+    return status
+
+
+def _depths(
+    draft: Draft, minimum: int, policy: Policy, sell: ChainStatus, buy: ChainStatus
+) -> tuple[int, int]:
+    """The least depths of a least fill; and that the largest fill still has a schedule."""
+
+    def depth(asset: AssetId, units: int, height: int) -> int:
+        own = policy.limits(asset).depth or 1
+        factor, timing = policy.depth_factor, policy.timing
+        chain = chain_of(asset)
+        return max(own, depth_for(chain, units, timing=timing, factor=factor, height=height))
+
+    def both(units: int) -> tuple[int, int]:
+        pays = int(draft.price.pays(units))
+        return depth(draft.sell, units, sell.height), depth(draft.buy, pays, buy.height)
+
+    try:
+        deepest_sell, deepest_buy = both(draft.maximum)
+        schedule(
+            t0=max(sell.median_time, buy.median_time),
+            timing=policy.timing,
+            chain_i=chain_of(draft.buy),
+            chain_p=chain_of(draft.sell),
+            depth_i=deepest_buy,
+            depth_p=deepest_sell,
+            exposure_i=policy.exposure,
+            exposure_p=policy.exposure,
+        )
+        return both(minimum)
+    except ScheduleRefused as error:
+        raise OperatorError(
+            Problem.PAIR_NOT_SWAPPABLE,
+            error.detail,
+            "see pair.check; a smaller amount or a shorter absence may help",
+        ) from error

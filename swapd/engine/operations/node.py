@@ -1,0 +1,194 @@
+"""The daemon itself for the operator: getinfo, health, stop, peers.
+
+Owns: those calls. Must not know: adapters, sockets.
+"""
+
+from protocol.swap import explain
+from protocol.swap.pending import next_deadline
+from swapd.api import calls
+from swapd.api.errors import ApiError, ErrorName
+from swapd.api.paging import page
+from swapd.api.table import API_VERSION
+from swapd.api.values import ChainHealth, PeerView, SwapPhase
+from swapd.engine.operations.context import Context
+from swapd.ports import (
+    Chain,
+    ChainError,
+    InvalidAddress,
+    NetworkDown,
+    PeerError,
+    PeerInfo,
+    PeerUnreachable,
+)
+
+
+class NodeOperations:
+    """getinfo, health, stop, peer.*"""
+
+    def __init__(self, context: Context) -> None:
+        self._c = context
+
+    async def getinfo(self, params: calls.NoParams) -> calls.GetInfoResult:  # noqa: ARG002 - interface
+        c = self._c
+        try:
+            identity = c.world.peers.identity()
+            peer_id, listen = identity.peer_id, identity.addresses
+            peers = len(await c.world.peers.peers())
+        except PeerError:
+            peer_id, listen, peers = "", (), 0
+        return calls.GetInfoResult(
+            version=c.version,
+            api_version=API_VERSION,
+            network=c.network,
+            state=c.state(),
+            now=c.world.clock.now(),
+            started_at=c.started_at,
+            maker_key=c.world.signer.maker_key().hex(),
+            peer_id=peer_id,
+            listen=listen,
+            peers=peers,
+            assets=c.assets.assets,
+            open_swaps=len(c.swaps.open()),
+            own_offers=len(c.offers.live()),
+            book_offers=c.market.count(),
+        )
+
+    async def health(self, params: calls.NoParams) -> calls.HealthResult:  # noqa: ARG002 - interface
+        problems: list[calls.Problem] = []
+        chains = []
+        for chain in self._c.world.chains.values():
+            health = await _chain_health(chain)
+            chains.append(health)
+            problems += [_chain_problem(health, what) for what in health.problems]
+        network_up, peers = True, 0
+        try:
+            peers = len(await self._c.world.peers.peers())
+        except PeerError as error:
+            network_up = False
+            problems.append(
+                calls.Problem(where="network", what=str(error), remedy="wait: it restarts")
+            )
+        if network_up and peers == 0:
+            remedy = "`swap-cli peer connect`, or bootstrap peers in the configuration"
+            problems.append(calls.Problem(where="network", what="no peers", remedy=remedy))
+        swaps = self._c.swaps.open()
+        for state in swaps:
+            trouble = self._c.swaps.trouble(state.agreement.swap_id)
+            if trouble:
+                where = f"swap {state.agreement.swap_id.hex()[:16]}"
+                remedy = "it is tried again by itself; see `swap-cli swap show`"
+                problems.append(calls.Problem(where=where, what=trouble, remedy=remedy))
+        said = [explain.summarise(state) for state in swaps]
+        moments = [moment for state in swaps if (moment := next_deadline(state)) is not None]
+        return calls.HealthResult(
+            healthy=not problems,
+            problems=tuple(problems),
+            chains=tuple(chains),
+            network_up=network_up,
+            peers=peers,
+            open_swaps=len(swaps),
+            next_deadline=min(moments, default=None),
+            safe_unattended_until=min((s.safe_until for s in said), default=None),
+        )
+
+    async def stop(self, params: calls.StopParams) -> calls.StopResult:  # noqa: ARG002 - interface
+        withdrawn = len(self._c.offers.live())
+        swaps = []
+        for state in self._c.swaps.open():
+            said = explain.summarise(state)
+            swaps.append(
+                calls.StopSwap(
+                    swap_id=state.agreement.swap_id.hex(),
+                    phase=SwapPhase(said.phase.value),
+                    safe_unattended_until=said.safe_until,
+                    explanation=said.next_action,
+                )
+            )
+        self._c.request_stop()
+        return calls.StopResult(offers_withdrawn=withdrawn, open_swaps=tuple(swaps))
+
+    async def peer_list(self, params: calls.PeerListParams) -> calls.PeerListResult:
+        try:
+            peers = await self._c.world.peers.peers()
+            identity = self._c.world.peers.identity()
+        except PeerError as error:
+            raise ApiError(ErrorName.NETWORK_DOWN, str(error)) from error
+        rows = sorted((_peer(peer) for peer in peers), key=lambda peer: peer.peer_id)
+        shown, cursor = page(rows, lambda peer: peer.peer_id, params.cursor, params.limit)
+        own = tuple(f"{address}/p2p/{identity.peer_id}" for address in identity.addresses)
+        return calls.PeerListResult(peers=shown, own_addresses=own, next_cursor=cursor)
+
+    async def peer_connect(self, params: calls.PeerConnectParams) -> calls.PeerConnectResult:
+        try:
+            peer = await self._c.world.peers.connect(params.address)
+        except InvalidAddress as error:
+            raise ApiError(ErrorName.PEER_ADDRESS_INVALID, str(error)) from error
+        except PeerUnreachable as error:
+            raise ApiError(ErrorName.PEER_UNREACHABLE, str(error)) from error
+        except NetworkDown as error:
+            raise ApiError(ErrorName.NETWORK_DOWN, str(error)) from error
+        return calls.PeerConnectResult(peer=_peer(peer))
+
+    async def peer_disconnect(
+        self, params: calls.PeerDisconnectParams
+    ) -> calls.PeerDisconnectResult:
+        try:
+            known = {peer.peer_id for peer in await self._c.world.peers.peers()}
+            if params.peer_id in known:
+                await self._c.world.peers.disconnect(params.peer_id)
+        except PeerError as error:
+            raise ApiError(ErrorName.NETWORK_DOWN, str(error)) from error
+        return calls.PeerDisconnectResult(disconnected=params.peer_id in known)
+
+
+def _peer(peer: PeerInfo) -> PeerView:
+    return PeerView(
+        peer_id=peer.peer_id,
+        addresses=peer.addresses,
+        inbound=peer.inbound,
+        connected_since=peer.connected_since,
+        latency_ms=peer.latency_ms,
+    )
+
+
+async def _chain_health(chain: Chain) -> ChainHealth:
+    try:
+        status = await chain.status()
+    except ChainError as error:
+        return ChainHealth(
+            chain=chain.chain,
+            asset=chain.asset,
+            ticker=chain.ticker,
+            reachable=False,
+            version="",
+            height=0,
+            tip_hash="",
+            tip_time=0,
+            median_time=0,
+            peers=0,
+            synced=False,
+            pruned=False,
+            fee_rate_next_block=0,
+            problems=(str(error),),
+        )
+    return ChainHealth(
+        chain=chain.chain,
+        asset=chain.asset,
+        ticker=chain.ticker,
+        reachable=True,
+        version=status.version,
+        height=status.height,
+        tip_hash=status.tip_hash,
+        tip_time=status.tip_time,
+        median_time=status.median_time,
+        peers=status.peers,
+        synced=status.synced,
+        pruned=status.pruned,
+        fee_rate_next_block=status.fee_next,
+        problems=status.problems,
+    )
+
+
+def _chain_problem(health: ChainHealth, what: str) -> calls.Problem:
+    remedy = "start the node, or correct its address" if not health.reachable else "see the node"
+    return calls.Problem(where=health.ticker, what=what, remedy=remedy)

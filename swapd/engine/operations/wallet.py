@@ -1,0 +1,202 @@
+"""Coins for the operator: balance, address, withdraw, wallet.split.
+
+Owns: those calls. Must not know: node RPC, key storage, sockets.
+"""
+
+from collections.abc import Iterable
+
+from protocol.assets import AssetId
+from protocol.swap import reading
+from protocol.swap.states import SwapState
+from swapd.api import calls
+from swapd.api.errors import ApiError, ErrorName
+from swapd.api.values import AmountView
+from swapd.engine.addresses import known_addresses
+from swapd.engine.operations.context import Context, as_api_error
+from swapd.ports import Broadcast, Chain, Coin, PortError, SignDigest, SignedTx
+
+PAGE = 200
+
+
+class WalletOperations:
+    """balance, address, withdraw, wallet.split"""
+
+    def __init__(self, context: Context) -> None:
+        self._c = context
+
+    async def balance(self, params: calls.BalanceParams) -> calls.BalanceResult:
+        infos = self._c.assets.assets
+        if params.asset is not None:
+            infos = (self._c.assets.find(params.asset),)
+        found, unavailable = [], []
+        for info in infos:
+            try:
+                found.append(await self._balance(AssetId(info.asset)))
+            except PortError:
+                unavailable.append(info.ticker)
+        return calls.BalanceResult(assets=tuple(found), unavailable=tuple(unavailable))
+
+    async def _balance(self, asset: AssetId) -> calls.AssetBalance:
+        chain = self._c.world.chains[asset]
+        wallet = await chain.balance()
+        payout, waiting = await self._payout(asset), 0
+        for state in self._c.swaps.open():
+            waiting += _coming(state, asset)
+        promised = self._c.offers.promised(asset)
+        free = max(0, wallet.confirmed - promised)
+
+        def view(units: int) -> AmountView:
+            return self._c.assets.view_units(asset, units)
+
+        return calls.AssetBalance(
+            asset=asset,
+            ticker=chain.ticker,
+            free=view(free),
+            reserved=view(wallet.reserved + wallet.confirmed - free),
+            locked=view(sum(_locked(state, asset) for state in self._c.swaps.open())),
+            in_flight=view(wallet.unconfirmed + waiting),
+            payout=view(sum(coin.units for coin in payout)),
+            unusable=view(wallet.unusable),
+            coins=wallet.coins,
+        )
+
+    async def address(self, params: calls.AddressParams) -> calls.AddressResult:
+        info = self._c.assets.find(params.asset)
+        try:
+            address = await self._c.world.chains[AssetId(info.asset)].wallet_address()
+        except PortError as error:
+            raise as_api_error(error) from error
+        return calls.AddressResult(asset=info.asset, ticker=info.ticker, address=address)
+
+    async def withdraw(self, params: calls.WithdrawParams) -> calls.WithdrawResult:
+        info = self._c.assets.find(params.asset)
+        asset = AssetId(info.asset)
+        chain = self._c.world.chains[asset]
+        _check_address(chain, params.destination)
+        try:
+            coins = await self._payout(asset)
+            if not coins:
+                message = f"there are no {info.ticker} to withdraw"
+                raise ApiError(ErrorName.NOTHING_TO_WITHDRAW, message)
+            rate = params.fee_rate or (await chain.status()).fee_next
+            signers = await self._signers(asset, chain, coins)
+            sweep = await chain.build_sweep(coins, signers, params.destination, rate)
+            if not params.dry_run:
+                await _send(chain, sweep)
+        except PortError as error:
+            raise as_api_error(error) from error
+        except ValueError as error:
+            raise ApiError(ErrorName.FEE_RATE_INVALID, str(error)) from error
+        total = sum(coin.units for coin in coins)
+        return calls.WithdrawResult(
+            sent=self._c.assets.view_units(asset, total - sweep.fee),
+            fee=self._c.assets.view_units(asset, sweep.fee),
+            destination=params.destination,
+            coins=len(coins),
+            txid=None if params.dry_run else sweep.txid,
+        )
+
+    async def wallet_split(self, params: calls.WalletSplitParams) -> calls.WalletSplitResult:
+        amount = self._c.assets.amount(params.amount)
+        chain = self._c.world.chains[amount.asset]
+        try:
+            rate = params.fee_rate or (await chain.status()).fee_next
+            split = await chain.build_split(params.count, int(amount.units), rate)
+            if not params.dry_run:
+                await _send(chain, split)
+        except PortError as error:
+            raise as_api_error(error) from error
+        return calls.WalletSplitResult(
+            each=self._c.assets.view(amount),
+            count=params.count,
+            fee=self._c.assets.view_units(amount.asset, split.fee),
+            txid=None if params.dry_run else split.txid,
+        )
+
+    async def _payout(self, asset: AssetId) -> tuple[Coin, ...]:
+        """The confirmed, unspent outputs of our claims and refunds to addresses of the seed."""
+        addresses = await known_addresses(self._c.world, asset)
+        refs: set[str] = set()
+        after: bytes | None = None
+        while True:
+            rows = await self._c.swaps.page(after=after, limit=PAGE)
+            for state, _, _ in rows:
+                refs.update(_payout_refs(state, asset))
+            if len(rows) < PAGE:
+                break
+            after = rows[-1][0].agreement.swap_id
+        if not addresses or not refs:
+            return ()
+        return await self._c.world.chains[asset].unspent(tuple(addresses), tuple(sorted(refs)))
+
+    async def _signers(
+        self, asset: AssetId, chain: Chain, coins: Iterable[Coin]
+    ) -> list[tuple[bytes, SignDigest]]:
+        addresses = await known_addresses(self._c.world, asset)
+        by_script = {chain.check_address(a): index for a, index in addresses.items()}
+        found: list[tuple[bytes, SignDigest]] = []
+        for coin in coins:
+            index = by_script[coin.script_pubkey]
+            key = self._c.world.signer.wallet_key(asset, index)
+            found.append((key, self._sign_with(asset, index)))
+        return found
+
+    def _sign_with(self, asset: AssetId, index: int) -> SignDigest:
+        async def sign(digest: bytes) -> bytes:
+            return await self._c.world.signer.sign_wallet(asset, index, digest)
+
+        return sign
+
+
+def _check_address(chain: Chain, address: str) -> None:
+    try:
+        chain.check_address(address)
+    except ValueError as error:
+        raise ApiError(ErrorName.ADDRESS_INVALID, str(error)) from error
+
+
+async def _send(chain: Chain, tx: SignedTx) -> None:
+    result = await chain.broadcast(tx.raw)
+    if result.outcome is Broadcast.REJECTED:
+        message = f"the {chain.ticker} node refused the transaction: {result.reason}"
+        raise ApiError(ErrorName.BROADCAST_REJECTED, message)
+
+
+def _payout_refs(state: SwapState, asset: AssetId) -> set[str]:
+    """Outputs of claims and refunds of this swap on the chain of `asset`; each has one output."""
+    found: set[str] = set()
+    if state.agreement.theirs.amount.asset == asset:
+        theirs = reading.their_lock(state)
+        if state.claim is not None:
+            found.add(f"{state.claim.txid}:0")
+            if theirs is not None and theirs.spend is not None:
+                found.add(f"{theirs.spend.txid}:0")
+    if state.agreement.own.amount.asset == asset:
+        found |= {f"{tx.txid}:0" for tx in state.refunds}
+        view = reading.own_view(state)
+        if state.refunds and view is not None:
+            found |= {f"{lock.spend.txid}:0" for lock in view.locks if lock.spend is not None}
+    return found
+
+
+def _locked(state: SwapState, asset: AssetId) -> int:
+    """Units of ours that sit in an unspent lock."""
+    lock = reading.own_lock(state)
+    if state.agreement.own.amount.asset != asset or lock is None or lock.spend is not None:
+        return 0
+    return lock.units
+
+
+def _coming(state: SwapState, asset: AssetId) -> int:
+    """Units that a claim or refund of ours brings and that is not in a block yet."""
+    found = 0
+    theirs, own = reading.their_lock(state), reading.own_lock(state)
+    if state.agreement.theirs.amount.asset == asset and state.claim is not None:
+        spend = theirs.spend if theirs else None
+        if theirs is not None and (spend is None or spend.depth == 0):
+            found += theirs.units - state.claim.fee
+    if state.agreement.own.amount.asset == asset and own is not None and own.spend is not None:
+        refund = next((tx for tx in state.refunds if tx.txid == own.spend.txid), None)
+        if refund is not None and own.spend.depth == 0:
+            found += own.units - refund.fee
+    return found

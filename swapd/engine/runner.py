@@ -1,0 +1,206 @@
+"""Runs one swap to its end: observe, step, journal, act, wait; again.
+
+Owns: the loop and its patience. Must not know: decisions (protocol.swap), adapters.
+
+Order is everything here. The new state is on disk before any effect of it is performed. An effect
+that produced something (a signature) is journalled and the chains are observed anew before the next
+effect, so that a gate is always judged on fresh facts. When the journal can't be written nothing
+new leaves the daemon, but claims, refunds and kills that are on disk already are still sent.
+"""
+
+from collections.abc import Callable, Mapping
+
+import structlog
+import trio
+
+from protocol.assets import AssetId
+from protocol.swap.effects import (
+    BroadcastClaim,
+    BroadcastKill,
+    BroadcastRefund,
+    BuildKill,
+    BuildLock,
+    Effect,
+)
+from protocol.swap.events import CancelRequested, Event
+from protocol.swap.explain import phase_of
+from protocol.swap.machine import is_closed, material, step
+from protocol.swap.pending import next_deadline, pending
+from protocol.swap.states import SwapState
+from protocol.terms import LegName
+from swapd.engine import journal
+from swapd.engine.effects import perform
+from swapd.engine.observer import Observer
+from swapd.engine.world import World
+from swapd.ports import ChainError, StoreError
+
+log = structlog.get_logger(__name__)
+
+LOOK_SECONDS = 30.0
+"""Observed again at least so often, whatever the nodes say."""
+
+RETRY_SECONDS = 2.0
+"""Patience after something failed."""
+
+CLOCK_SECONDS = 1.0
+"""How often the clock is compared with the next deadline."""
+
+STEPS_AT_ONCE = 16
+"""Effects performed in a row before the loop waits: a bound, far above what a swap needs."""
+
+_SAFE_WITHOUT_JOURNAL = (BroadcastClaim, BroadcastRefund, BroadcastKill)
+
+
+class Runner:
+    """One swap in flight. `changed` is called after each journalled state, with its sequence."""
+
+    def __init__(
+        self,
+        world: World,
+        state: SwapState,
+        sequence: int,
+        *,
+        changed: Callable[["Runner"], None],
+        coins: Mapping[AssetId, trio.Lock],
+    ) -> None:
+        self.state = state
+        self.sequence = sequence
+        self.trouble = ""
+        self._world = world
+        self._observer = Observer(world)
+        self._changed = changed
+        self._coins = coins
+        self._cancel = False
+        self._poked = trio.Event()
+
+    @property
+    def swap_id(self) -> bytes:
+        """32 bytes."""
+        return self.state.agreement.swap_id
+
+    def poke(self) -> None:
+        """Look again now."""
+        self._poked.set()
+
+    def request_cancel(self) -> None:
+        """The operator wants out; what is possible is decided by the machine."""
+        self._cancel = True
+        self.poke()
+
+    async def run(self) -> None:
+        """Until the swap is closed. Failures of the world are waited out, never raised."""
+        structlog.contextvars.bind_contextvars(swap=self.swap_id.hex())
+        self._observer.watch(self.state)
+        while True:
+            counts = self._counts()
+            self._poked = trio.Event()
+            calm = await self._turn()
+            if is_closed(self.state):
+                break
+            await self._wait(counts, LOOK_SECONDS if calm else RETRY_SECONDS)
+        self._observer.unwatch(self.state)
+        outcome = self.state.outcome
+        if outcome is not None:
+            log.info("swap.ended", end=outcome.end.value, reason=outcome.reason)
+
+    async def _turn(self) -> bool:
+        """Observes and acts until nothing more is owed. False when something failed."""
+        self.trouble = ""
+        for _ in range(STEPS_AT_ONCE):
+            try:
+                if self._cancel:
+                    await self._apply(CancelRequested())
+                    self._cancel = False
+                await self._apply(await self._observer.look(self.state))
+                produced = await self._act()
+            except StoreError as error:
+                await self._without_journal(error)
+                return False
+            if not produced:
+                break
+        return not self.trouble
+
+    async def _act(self) -> bool:
+        """Performs what is owed; True as soon as one effect produced an event (look again)."""
+        for effect in pending(self.state):
+            try:
+                if await self._perform(effect):
+                    return True
+            except ChainError as error:
+                self.trouble = str(error)
+                log.warning("swap.effect_failed", effect=type(effect).__name__, reason=str(error))
+        return False
+
+    async def _perform(self, effect: Effect) -> bool:
+        if isinstance(effect, BuildLock | BuildKill):
+            # Coins are chosen and journalled under one lock: never the same ones for two swaps.
+            async with self._coins[self.state.agreement.own.amount.asset]:
+                return await self._build(effect)
+        return await self._build(effect)
+
+    async def _build(self, effect: Effect) -> bool:
+        event = await perform(self._world, self.state, effect)
+        if event is None:
+            return False
+        await self._apply(event)
+        self._observer.watch(self.state)
+        return True
+
+    async def _apply(self, event: Event) -> None:
+        """One step: journalled first, then true."""
+        new = step(self.state, event)
+        if material(new) != material(self.state):
+            sequence = self.sequence + 1
+            with trio.CancelScope(shield=True):
+                at = self._world.clock.now()
+                await journal.write(self._world.store, new, event, sequence=sequence, at=at)
+            before, after = phase_of(self.state), phase_of(new)
+            self.state, self.sequence = new, sequence
+            log.info(
+                "swap.advanced",
+                event_name=type(event).__name__,
+                seq=sequence,
+                before=before.value,
+                after=after.value,
+            )
+            self._changed(self)
+        self.state = new
+
+    async def _without_journal(self, error: StoreError) -> None:
+        """Freeze what is new; keep sending what is already on disk."""
+        self.trouble = f"the journal can't be written: {error}"
+        log.critical("swap.journal_failed", reason=str(error))
+        for effect in pending(self.state):
+            if isinstance(effect, _SAFE_WITHOUT_JOURNAL):
+                try:
+                    await perform(self._world, self.state, effect)
+                except ChainError as failure:
+                    log.warning("swap.effect_failed", reason=str(failure))
+
+    def _counts(self) -> dict[LegName, int]:
+        return {leg: self._observer.chain(self.state, leg).change_count() for leg in LegName}
+
+    async def _wait(self, counts: dict[LegName, int], seconds: float) -> None:
+        """Until a chain changed, somebody poked, a deadline passed, or `seconds` went by."""
+        with trio.move_on_after(seconds):
+            async with trio.open_nursery() as nursery:
+
+                async def chain(leg: LegName) -> None:
+                    await self._observer.chain(self.state, leg).wait_change(counts[leg])
+                    nursery.cancel_scope.cancel()
+
+                async def poked() -> None:
+                    await self._poked.wait()
+                    nursery.cancel_scope.cancel()
+
+                async def deadline() -> None:
+                    due = next_deadline(self.state)
+                    # The clock may be a test clock: no timer can tell when it will be due.
+                    while due is None or self._world.clock.now() < due:  # noqa: ASYNC110 - see above
+                        await trio.sleep(CLOCK_SECONDS)
+                    nursery.cancel_scope.cancel()
+
+                for leg in LegName:
+                    nursery.start_soon(chain, leg)
+                nursery.start_soon(poked)
+                nursery.start_soon(deadline)

@@ -1,0 +1,21 @@
+"""The ports one engine works with, in one value. Must not know: any adapter."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from protocol.assets import AssetId
+from swapd.policy import Policy
+from swapd.ports import Chain, Clock, Entropy, Peers, Signer, Store
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything the engine may touch. `chains` by the asset that is swapped on them."""
+
+    chains: Mapping[AssetId, Chain]
+    peers: Peers
+    store: Store
+    signer: Signer
+    clock: Clock
+    entropy: Entropy
+    policy: Policy

@@ -1,0 +1,1 @@
+"""Tests, and the demo and benchmark that share their helpers."""

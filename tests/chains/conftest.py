@@ -1,0 +1,75 @@
+"""Benches. Tests that take `bench` run on the fake and on both real nodes; `node_bench` on the real
+ones only."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import trio
+
+from tests.chains.bench import Bench
+from tests.chains.fake_bench import FakeBench
+from tests.chains.real import RealBench
+from tests.nodes import NodeOptions, World
+from tests.nodes.node import Chain as Family
+from tests.nodes.world import FUNDER
+
+
+@pytest.fixture(scope="session")
+def lone_world_session() -> Iterator[World]:
+    """One bitcoind (no txindex) and one litecoind (with it), the funder's, for this folder.
+
+    Litecoin Core replaces no unconfirmed transaction unless it is told to.
+    """
+    options: dict[tuple[str, Family], NodeOptions] = {
+        (FUNDER, "BTC"): NodeOptions(),
+        (FUNDER, "LTC"): NodeOptions(txindex=True, extra=("-mempoolreplacement=1",)),
+    }
+    world = World((), options=options)
+    try:
+        trio.run(world.start)
+        yield world
+    finally:
+        trio.run(world.stop)
+
+
+@pytest.fixture(
+    params=[
+        "fake",
+        pytest.param("bitcoind", marks=pytest.mark.nodes),
+        pytest.param("litecoind", marks=pytest.mark.nodes),
+    ]
+)
+def place(request: pytest.FixtureRequest) -> tuple[World, Family] | None:
+    """Where a bench stands: a world, and which of its chains; None for the fake."""
+    if request.param == "fake":
+        return None
+    family: Family = "BTC" if request.param == "bitcoind" else "LTC"
+    return request.getfixturevalue("lone_world_session"), family
+
+
+@pytest.fixture
+async def bench(place: tuple[World, Family] | None) -> AsyncIterator[Bench]:
+    if place is None:
+        yield FakeBench()
+        return
+    made = await RealBench.open(*place)
+    yield made
+    await made.close()
+
+
+@pytest.fixture(
+    params=[
+        pytest.param("bitcoind", marks=pytest.mark.nodes),
+        pytest.param("litecoind", marks=pytest.mark.nodes),
+    ]
+)
+def node_place(request: pytest.FixtureRequest, lone_world_session: World) -> tuple[World, Family]:
+    """As `place`, on real nodes only."""
+    return lone_world_session, "BTC" if request.param == "bitcoind" else "LTC"
+
+
+@pytest.fixture
+async def node_bench(node_place: tuple[World, Family]) -> AsyncIterator[RealBench]:
+    made = await RealBench.open(*node_place)
+    yield made
+    await made.close()

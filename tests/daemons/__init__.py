@@ -1,0 +1,1 @@
+"""Real swapd processes for tests, the demo and the benchmark."""

@@ -1,0 +1,179 @@
+"""Owns one swapd process: its configuration, its start, its client, its end.
+
+Knows the command line and the control socket like any operator; nothing of swapd's inside.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from swapd.control.client import Client, open_client
+from swapd.control.failures import CannotConnectError
+from tests.nodes import Party
+from tests.nodes.process import end, kill, spawn, wait_ended
+
+START_SECONDS = 60
+STOP_SECONDS = 20
+PASSPHRASE = "only for tests"
+
+
+def _chain_lines(party: Party) -> list[str]:
+    lines = []
+    for chain, name in (("BTC", "btc"), ("LTC", "ltc")):
+        node = party.node(chain)  # type: ignore[arg-type] # the two literals of nodes.Chain
+        lines += [
+            f"[chains.{name}]",
+            f'rpc_url = "{node.rpc_url}"',
+            f'cookie_file = "{node.cookie}"',
+            f'wallet = "{party.wallet}"',
+        ]
+    return lines
+
+
+class SwapdProcess:
+    """One daemon in a folder of its own. Without `party` it only relays."""
+
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        *,
+        clock: Path,
+        party: Party | None,
+        bootstrap: Sequence[str] = (),
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name = name
+        self.folder = folder
+        self.log = folder / "log.jsonl"
+        self.config = folder / "swapd.toml"
+        self.socket = folder / "regtest" / "rpc.sock"
+        self._passphrase = folder / "passphrase"
+        self._clock = clock
+        self._party = party
+        self._bootstrap = tuple(bootstrap)
+        self._settings = dict(settings or {})
+        self._process: subprocess.Popen[bytes] | None = None
+
+    # --- Life ---------------------------------------------------------------------------------
+
+    def write_config(self) -> None:
+        """The configuration an operator would write."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        bootstrap = ", ".join(f'"{address}"' for address in self._bootstrap)
+        lines = [
+            'network = "regtest"',
+            f'data_dir = "{self.folder}"',
+            "[p2p]",
+            f"bootstrap = [{bootstrap}]",
+            "[regtest]",
+            f'clock_file = "{self._clock}"',
+        ]
+        if self._party is not None:
+            lines += _chain_lines(self._party)
+        self.config.write_text("\n".join(lines) + "\n")
+        self._passphrase.touch(mode=0o600)
+        self._passphrase.write_text(PASSPHRASE)
+
+    async def init(self) -> str:
+        """`swapd init`; returns what it printed (the words)."""
+        self.write_config()
+        done = await trio.run_process(
+            [*self._command("init"), "--yes"], capture_stdout=True, check=True
+        )
+        return done.stdout.decode()
+
+    def _command(self, verb: str) -> list[str]:
+        command = [sys.executable, "-m", "swapd", verb, "--config", str(self.config)]
+        for key, value in self._settings.items():
+            command += ["--set", f"{key}={value}"]
+        if verb in {"init", "run"}:
+            command += ["--passphrase-file", str(self._passphrase)]
+        return command
+
+    async def start(self, *, env: Mapping[str, str] | None = None, wait: bool = True) -> None:
+        """Starts the daemon; returns when its socket answers (unless `wait` is False)."""
+        if self._party is not None and not (self.folder / "regtest" / "seed.enc").exists():
+            await self.init()
+        self.write_config()
+        with self.log.open("ab") as log:
+            self._process = spawn(self._command("run"), env=env, stderr=log, stdout=log)
+        if wait:
+            await self.wait_ready()
+
+    async def wait_ready(self) -> None:
+        """Until `getinfo` says running. Raises AssertionError with the log when it ended."""
+        with trio.fail_after(START_SECONDS):
+            while True:
+                code = self.exit_code
+                assert code is None, f"{self.name} ended with {code}: {self.tail()}"
+                try:
+                    if (await self.call("getinfo"))["state"] == "running":
+                        return
+                except CannotConnectError:
+                    pass
+                await trio.sleep(0.05)
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return None if self._process is None else self._process.poll()
+
+    @property
+    def pid(self) -> int:
+        """Of the daemon."""
+        assert self._process is not None
+        return self._process.pid
+
+    async def wait_ended(self, seconds: float = STOP_SECONDS) -> int | None:
+        """Its exit code, None when it still runs after `seconds`."""
+        assert self._process is not None
+        return await wait_ended(self._process, seconds)
+
+    async def stop(self) -> int:
+        """SIGTERM and wait; its exit code."""
+        assert self._process is not None
+        return await end(self._process, grace=STOP_SECONDS)
+
+    async def kill(self) -> None:
+        """SIGKILL."""
+        if self._process is not None and self._process.poll() is None:
+            await kill(self._process)
+
+    def tail(self, lines: int = 25) -> str:
+        """The end of its log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    def events(self) -> list[dict[str, Any]]:
+        """Its log lines that are JSON."""
+        found = []
+        for line in self.log.read_text(errors="replace").splitlines():
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                continue
+        return found
+
+    # --- Control ------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator[Client]:
+        """A connected client."""
+        async with open_client(self.socket) as client:
+            yield client
+
+    async def call(self, method: str, **params: object) -> Any:
+        """One call on a connection of its own. Raises CallError, CannotConnectError."""
+        async with self.client() as client:
+            return await client.call(method, params)
+
+    async def address(self) -> str:
+        """A multiaddress of this daemon with its peer id."""
+        listed = await self.call("peer.list")
+        return str(listed["own_addresses"][0])

@@ -1,0 +1,45 @@
+"""Owns where bitcoind and litecoind are found: environment, PATH, then what ./dev fetched.
+
+A missing node is an error that says what to do, never a reason to skip.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+_DEBIAN_LITECOIND = Path("/usr/lib/litecoin/litecoind")  # /usr/bin/litecoind writes into HOME
+
+
+class NodeMissingError(Exception):
+    """No runnable node of this name on this machine."""
+
+
+def cache_dir() -> Path:
+    """The folder in which ./dev keeps nodes; the same rule as in ./dev."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path("~").expanduser() / ".cache")
+    return Path(base) / "swapd"
+
+
+def find_node(name: str) -> Path:
+    """Path of the node `name`, "bitcoind" or "litecoind".
+
+    Raises:
+        NodeMissingError: it is nowhere; the message says what to do.
+    """
+    variable = f"SWAPD_{name.upper()}"
+    named = os.environ.get(variable)
+    if named:
+        if not os.access(named, os.X_OK):
+            raise NodeMissingError(f"{variable}={named} is not an executable file")
+        return Path(named)
+    if name == "litecoind" and _DEBIAN_LITECOIND.exists():
+        return _DEBIAN_LITECOIND
+    on_path = shutil.which(name)
+    if on_path:
+        return Path(on_path)
+    fetched = cache_dir() / "nodes-1" / "bin" / name
+    if fetched.exists():
+        return fetched
+    raise NodeMissingError(
+        f"{name} is missing: run './dev setup' (Debian), put {name} on PATH, or set {variable}"
+    )
