@@ -25,7 +25,7 @@ from swapd.failures import explain
 from swapd.keys import initialise
 from swapd.keys.errors import SeedFileMissingError
 from swapd.keys.passphrase import choose, find, read_file
-from swapd.keys.secret import Secret
+from swapd.keys.secret import Secret, forbid_core_dumps
 from swapd.keys.signer import SeedSigner
 from swapd.lockfile import locked
 from swapd.paths import prepare
@@ -206,6 +206,7 @@ def run(
     A second signal ends it at once, which is always safe: everything is in the journal.
     """
     with _failures():
+        forbid_core_dumps()
         loaded = _load(file, network, datadir, settings)
         config = loaded.config
         prepare(config.paths)

@@ -70,12 +70,8 @@ class BitcoindChain:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Follows the node until cancelled, through restarts and outages."""
-        try:
-            task_status.started()
-            await self._watching.run()
-        finally:
-            with trio.CancelScope(shield=True):
-                await self._rpc.aclose()
+        task_status.started()
+        await self._watching.run()
 
     async def _connected(self) -> None:
         await self.check()

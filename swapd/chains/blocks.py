@@ -20,7 +20,7 @@ from protocol.bitcoin.scan import MAX_BLOCK_BYTES
 from protocol.bitcoin.tx import MAX_TX_BYTES
 from protocol.swap.facts import Restriction
 from swapd.chains.answers import BadAnswer, block_hash, raw_hex, rows, table
-from swapd.chains.leg_watch import SeenTx, WatchState, read_tx
+from swapd.chains.leg_watch import WatchState, read_tx
 from swapd.chains.rpc import MAX_LARGE_ANSWER, Rpc, RpcError
 from swapd.ports import NodeMisconfigured
 
@@ -44,7 +44,7 @@ class BlockScanner:
         self._watches = watches
         self._lock = trio.Lock()
         self._raw: OrderedDict[str, bytes] = OrderedDict()
-        self._decoded: OrderedDict[str, tuple[SeenTx | None, ...]] = OrderedDict()
+        self._split: OrderedDict[str, tuple[bytes, ...]] = OrderedDict()
 
     async def catch_up(self, state: WatchState, tip_height: int, tip_hash: str) -> None:
         """Scans until `state` stands at this tip, or until the chain turns out to have moved (the
@@ -99,12 +99,12 @@ class BlockScanner:
             other.add_block(name)
         return True
 
-    def _feed(
-        self, state: WatchState, transactions: tuple[SeenTx | None, ...], height: int
-    ) -> None:
+    def _feed(self, state: WatchState, transactions: tuple[bytes, ...], height: int) -> None:
         last = len(transactions) - 1
-        for index, seen in enumerate(transactions):
-            if seen is None or not state.matches(seen.raw):
+        for index, raw in enumerate(transactions):
+            # In order, because a lock may be spent further down in its own block.
+            seen = read_tx(raw) if state.matches(raw) else None
+            if seen is None:
                 continue
             restriction = Restriction.NONE
             if index == 0:
@@ -135,20 +135,16 @@ class BlockScanner:
         _remember(self._raw, name, raw)
         return raw
 
-    async def _transactions(self, name: str) -> tuple[SeenTx | None, ...]:
-        """The block's transactions in order; None where one can't concern any lock."""
-        if name in self._decoded:
-            return self._decoded[name]
-        answer = await self._rpc.call(
-            "getblock", name, 2, timeout=_BLOCK_SECONDS, most=MAX_LARGE_ANSWER
-        )
-        found: list[SeenTx | None] = []
-        for item in rows(table(answer).get("tx")):
-            found.append(read_tx(raw_hex(table(item).get("hex"), MAX_TX_BYTES)))
-            if len(found) % 200 == 0:
-                await trio.lowlevel.checkpoint()
-        _remember(self._decoded, name, tuple(found))
-        return self._decoded[name]
+    async def _transactions(self, name: str) -> tuple[bytes, ...]:
+        """The raw transactions of a block, in its order."""
+        if name not in self._split:
+            answer = await self._rpc.call(
+                "getblock", name, 2, timeout=_BLOCK_SECONDS, most=MAX_LARGE_ANSWER
+            )
+            listed = rows(table(answer).get("tx"))
+            raws = tuple(raw_hex(table(item).get("hex"), MAX_TX_BYTES) for item in listed)
+            _remember(self._split, name, raws)
+        return self._split[name]
 
 
 def _remember(cache: "OrderedDict[str, _Cached]", name: str, value: _Cached) -> None:

@@ -130,8 +130,8 @@ class Health:
         now = self._clock.now()
         problems = []
         if now < median_time:
-            behind = median_time - now
-            problems.append(f"this machine's clock is {behind} s behind the chain: set the clock")
+            # No figures that change from look to look: a change of problems wakes everybody.
+            problems.append("this machine's clock is behind the chain's median time: set the clock")
         limit = max(_STALE_LEAST, _STALE_BLOCKS * self._params.block_interval)
         if self._params.network != "regtest" and now - tip_time > limit:
             problems.append(f"no block for more than {limit // 60} minutes: is the node connected?")

@@ -75,10 +75,6 @@ class Rpc:
         """The node's address, for messages."""
         return self._base
 
-    async def aclose(self) -> None:
-        """Ends all connections."""
-        await self._client.aclose()
-
     async def call(
         self,
         method: str,
@@ -164,16 +160,21 @@ class Rpc:
         chunks: list[bytes] = []
         size = 0
         headers = {"Content-Type": "application/json"}
-        async with self._client.stream(
-            "POST", url, content=body, headers=headers, auth=self._auth
-        ) as response:
-            async for chunk in response.aiter_bytes():
-                size += len(chunk)
-                if size > most:
-                    msg = f"{self.where} answered more than {most} bytes; that is no sound answer"
-                    raise BadAnswer(msg)
-                chunks.append(chunk)
-        return response.status_code, b"".join(chunks)
+        # Cancelling ends the stream in an orderly way; leaving the loop early would not.
+        with trio.CancelScope() as scope:
+            async with self._client.stream(
+                "POST", url, content=body, headers=headers, auth=self._auth
+            ) as response:
+                async for chunk in response.aiter_bytes():
+                    size += len(chunk)
+                    if size > most:
+                        scope.cancel()
+                    else:
+                        chunks.append(chunk)
+                status = response.status_code
+        if size > most or scope.cancelled_caught:
+            raise BadAnswer(f"{self.where} answered more than {most} bytes: that can't be right")
+        return status, b"".join(chunks)
 
     async def _credentials(self) -> httpx.BasicAuth:
         path = self._config.cookie_file

@@ -80,6 +80,8 @@ class Wallet:
     async def free_coins(self) -> list[Coin]:
         """Confirmed, spendable, native segwit, not reserved by us, not locked by the operator."""
         held = self._held()
+        if self._locked - held:  # coins of a lock that never came to be
+            await self._apply()
         listed = await self._listed(1, safe_only=True)
         return [coin for coin in listed if is_usable(coin.script_pubkey) and coin.ref not in held]
 

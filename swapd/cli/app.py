@@ -3,9 +3,7 @@
 Owns: `App`, the click classes every command is made of. Must not know: single commands.
 """
 
-import os
 import re
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, cast
@@ -16,14 +14,12 @@ from msgspec import Struct
 from swapd.api.amounts import split_text
 from swapd.api.errors import ApiError
 from swapd.api.values import AmountParam
-from swapd.cli import exits
 from swapd.cli.output import Output
 from swapd.cli.place import NoDaemonError, Place, PlaceError, find_socket
 from swapd.control.blocking import BlockingClient
 from swapd.control.failures import CannotConnectError
 
 R = TypeVar("R", bound=Struct)
-F = TypeVar("F", bound=Callable[..., Any])
 
 AMOUNT_OPTIONS = ("--sell", "--min", "--amount")
 _NUMBER = re.compile(r"[-+]?[0-9.,_]+(?:[eE][-+]?[0-9]+)?")
@@ -31,11 +27,12 @@ _TICKER = re.compile(r"[A-Za-z][A-Za-z0-9.]*")
 
 
 class App:
-    """Shared by the commands of one run."""
+    """Shared by the commands of one run. `interactive` when somebody is there to be asked."""
 
-    def __init__(self, place: Place, environ: Mapping[str, str]) -> None:
-        self.place = place
+    def __init__(self, environ: Mapping[str, str], *, interactive: bool) -> None:
+        self.place = Place()
         self.environ = environ
+        self.interactive = interactive
         self.output = Output(as_json=False, environ=environ)
         self._client: BlockingClient | None = None
 
@@ -75,19 +72,14 @@ class App:
         else:
             draw(self.ask(method, params, kind))
 
-    def confirm(self, question: str, *, yes: bool) -> None:
-        """Returns when the answer is yes. Raises click.Abort when it is no, click.UsageError when
-        nobody can be asked."""
-        if yes:
-            return
-        if self.output.as_json or not sys.stdin.isatty() and not _forced(self.environ):
+    def require_somebody(self) -> None:
+        """Raises click.UsageError when nobody can be asked; before anything is shown."""
+        if self.output.as_json or not self.interactive:
             raise click.UsageError("this moves money and nobody can be asked: add --yes")
+
+    def confirm(self, question: str) -> None:
+        """Returns when the answer is yes. Raises click.Abort when it is no."""
         click.confirm(question, abort=True)
-
-
-def _forced(environ: Mapping[str, str]) -> bool:
-    """Tests answer questions through a pipe."""
-    return environ.get("SWAP_CLI_ASK") == "1"
 
 
 class Command(click.Command):
@@ -141,53 +133,22 @@ def _set_json(ctx: click.Context, _: click.Parameter, value: object) -> None:
 
 def app_of(ctx: click.Context) -> App:
     """The run this command belongs to."""
-    return cast("App", ctx.find_root().obj)
+    return cast("App", ctx.find_object(App))
 
 
-def pass_app(function: F) -> F:
-    """Gives a command its App as first argument."""
-
-    @click.pass_context
-    def wrapped(ctx: click.Context, *args: Any, **kwargs: Any) -> Any:
-        return function(app_of(ctx), *args, **kwargs)
-
-    return cast("F", _named(wrapped, function))
+pass_app = click.make_pass_decorator(App)
+"""Gives a command its App as first argument."""
 
 
-def _named(wrapped: Any, function: Any) -> Any:
-    wrapped.__name__ = function.__name__
-    wrapped.__doc__ = function.__doc__
-    # Options put on the function by decorators below ours.
-    wrapped.__click_params__ = getattr(function, "__click_params__", [])
-    return wrapped
-
-
-class AmountType(click.ParamType):
-    """ "0.5 BTC"; whether the daemon knows the ticker, and its decimals, it says itself."""
-
-    name = "amount"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> AmountParam:
-        """The amount, exactly as written."""
-        try:
-            return value if isinstance(value, AmountParam) else split_text(value)
-        except ApiError as e:
-            self.fail(f"{e.message}: {e.remedy}", param, ctx)
-
-
-AMOUNT = AmountType()
-
-
-def environment() -> Mapping[str, str]:
-    """The process's own."""
-    return os.environ
+def amount(text: str) -> AmountParam:
+    """ "0.5 BTC", exactly as written. Whether the daemon knows the ticker, and how precise it can
+    be, the daemon says. Raises click.BadParameter."""
+    try:
+        return split_text(text)
+    except ApiError as e:
+        raise click.BadParameter(f"{e.message}: {e.remedy}") from None
 
 
 def usage(text: str) -> NoReturn:
     """Ends the run with the exit code of a wrong command line."""
     raise click.UsageError(text)
-
-
-EXITS = exits

@@ -20,6 +20,10 @@ _SHORT = 16
 """Characters of an id in a table: enough to name it, short enough for a terminal."""
 
 
+class ReaderLeftError(Exception):
+    """Whoever read our output has closed it: `swap-cli ... | head`."""
+
+
 class Output:
     """One command's output. `as_json` is for programs: one JSON value a line, nothing else."""
 
@@ -49,13 +53,15 @@ class Output:
 
     def json(self, value: Any) -> None:
         """One value on one line."""
-        self._stream.write(msgspec.json.encode(value).decode() + "\n")
-        self._stream.flush()
+        self.line(msgspec.json.encode(value).decode())
 
     def line(self, text: str = "") -> None:
-        """One line of text."""
-        self._stream.write(text + "\n")
-        self._stream.flush()
+        """One line of text. Raises ReaderLeftError."""
+        try:
+            self._stream.write(text + "\n")
+            self._stream.flush()
+        except BrokenPipeError:
+            raise ReaderLeftError from None
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Rows under headings; numbers are right-aligned under headings that end in ">"."""
@@ -104,7 +110,7 @@ def clock(at: int) -> str:
 def duration(seconds: int) -> str:
     """A span in its two largest units: 3 h 25 min."""
     sign, seconds = ("-", -seconds) if seconds < 0 else ("", seconds)
-    parts = []
+    parts: list[str] = []
     for size, unit in ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s")):
         count, seconds = divmod(seconds, size)
         if count or (unit == "s" and not parts):

@@ -80,9 +80,7 @@ def _has_configuration(environ: Mapping[str, str]) -> bool:
 
 def _only(base: Path) -> Path:
     """The socket of the only daemon under `base`."""
-    found = [
-        name for name in NETWORKS if paths.data_paths(base, name).socket.is_socket()
-    ]
+    found = [name for name in NETWORKS if paths.data_paths(base, name).socket.is_socket()]
     if len(found) > 1:
         names = ", ".join(found)
         raise PlaceError(f"there are daemons for {names}: say which with --network")

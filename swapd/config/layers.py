@@ -21,9 +21,10 @@ _AMOUNTS = frozenset({"minimum", "maximum", "max_locked"})
 
 
 class Layer(Struct, frozen=True):
-    """Values from one source. `source(key)` says where a value came from; relative paths are
-    relative to `base`."""
+    """Values from one source, called `name`. `source(key)` says where a value came from; relative
+    paths are relative to `base`."""
 
+    name: str
     values: dict[Key, Any]
     source: Callable[[Key], str]
     base: Path
@@ -46,7 +47,7 @@ def file_layer(path: Path) -> Layer:
     values: dict[Key, Any] = {}
     problems: list[str] = []
     _flatten(tree, (), values, problems)
-    return _checked(Layer(values, lambda _: str(path), path.parent), problems)
+    return _checked(Layer(str(path), values, lambda _: str(path), path.parent), problems)
 
 
 def environment_layer(environ: Mapping[str, str], base: Path) -> Layer:
@@ -64,7 +65,8 @@ def environment_layer(environ: Mapping[str, str], base: Path) -> Layer:
         if len(key) == 1 and declared(key) is None and "did you mean" not in unknown(key):
             continue
         _take_text(key, text, values, problems, variable)
-    return _checked(Layer(values, lambda key: f"env {variable_of(key)}", base), problems)
+    layer = Layer("the environment", values, lambda key: f"env {variable_of(key)}", base)
+    return _checked(layer, problems)
 
 
 def flag_layer(flags: Mapping[str, str], base: Path) -> Layer:
@@ -73,7 +75,8 @@ def flag_layer(flags: Mapping[str, str], base: Path) -> Layer:
     problems: list[str] = []
     for name, text in flags.items():
         _take_text(tuple(name.split(".")), text, values, problems, f"flag {name}")
-    return _checked(Layer(values, lambda key: f"flag {dotted(key)}", base), problems)
+    layer = Layer("the flags", values, lambda key: f"flag {dotted(key)}", base)
+    return _checked(layer, problems)
 
 
 def variable_of(key: Key) -> str:
@@ -124,9 +127,7 @@ def _checked(layer: Layer, problems: list[str]) -> Layer:
         except msgspec.ValidationError as error:
             problems.append(f"{dotted(key)}: {_in_words(key, value, str(error))}")
     if problems:
-        origin = layer.source(("",)) if not layer.values else layer.source(next(iter(layer.values)))
-        heading = origin.partition(" ")[0] if origin.startswith(("env ", "flag ")) else origin
-        raise ConfigError("\n".join([f"in {heading}:", *(f"  {line}" for line in problems)]))
+        raise ConfigError("\n".join([f"in {layer.name}:", *(f"  {line}" for line in problems)]))
     return layer
 
 

@@ -119,7 +119,7 @@ def _defaults(network: Network, given: list[Layer], environ: Mapping[str, str], 
             del values["chains", name, "cookie_file"]
     if ("data_dir",) not in values and ("data_dir",) not in keys:
         raise ConfigError("data_dir: HOME is not set, so say where the data shall be")
-    return Layer(values, lambda _: DEFAULT, cwd)
+    return Layer(DEFAULT, values, lambda _: DEFAULT, cwd)
 
 
 def _sections(effective: dict[Key, Layer]) -> Sections:

@@ -34,7 +34,7 @@ class P2pSection(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     listen: Texts
     announce: Texts
     bootstrap: Texts
-    max_peers: Annotated[int, Meta(ge=1, le=10_000)]
+    max_peers: Annotated[int, Meta(ge=1, le=1000)]
     allow_private: bool
 
 

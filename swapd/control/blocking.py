@@ -93,6 +93,8 @@ class BlockingClient:
         while (line := self._lines.next()) is None:
             try:
                 data = self._socket.recv(_READ_SIZE)
+            except ConnectionResetError:
+                data = b""
             except OSError as e:
                 text = f"the connection to the daemon broke: {e.strerror}"
                 raise CannotConnectError(text) from e

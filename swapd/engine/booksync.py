@@ -36,6 +36,8 @@ from swapd.ports import Channel, ChannelClosed, NetworkDown, Peers, PeerUnreacha
 
 STEP_SECONDS: Final = 20
 """How long either side waits for the next message."""
+PAUSES_SECONDS: Final = (0, 2, 10)
+"""Before each attempt to open a channel to a peer that came."""
 MAX_PAGES: Final = 512
 """Pages of one conversation: a full book with room to spare."""
 MAX_ANSWERING: Final = 16
@@ -99,13 +101,17 @@ class BookSync:
     # --- Asking -------------------------------------------------------------------------------
 
     async def ask_all(self, peer_id: str) -> None:
-        """Asks a peer for every pair that we follow. Never raises for what the peer does."""
+        """Asks a peer for every pair that we follow; again a little later when it can't be reached
+        (its market may still be starting). Never raises for what the peer does."""
         if peer_id in self._asking:
             return
         self._asking.add(peer_id)
         try:
-            wanted = [(pair, b"", self._heads(pair)[:MAX_HEADS]) for pair in self._pairs]
-            await self._converse(Source(peer_id), wanted)
+            for pause in PAUSES_SECONDS:
+                await trio.sleep(pause)
+                wanted = [(pair, b"", self._heads(pair)[:MAX_HEADS]) for pair in self._pairs]
+                if await self._converse(Source(peer_id), wanted):
+                    break
         finally:
             self._asking.discard(peer_id)
 
@@ -134,13 +140,14 @@ class BookSync:
 
     async def _converse(
         self, source: Source, wanted: list[tuple[bytes, bytes, tuple[Head, ...]]]
-    ) -> None:
-        """One channel, one question after the other. What a peer does wrong ends it."""
+    ) -> bool:
+        """One channel, one question after the other. What a peer does wrong ends it. Returns
+        False when no channel could be opened."""
         try:
             channel = await self._peers.open(source.peer_id, source.addresses, BOOK_PROTOCOL)
         except (PeerUnreachable, NetworkDown) as error:
             _log.debug("no book from peer", peer_id=source.peer_id, why=str(error))
-            return
+            return False
         try:
             for pair, maker, heads in wanted:
                 request = BookRequest(RECONCILE_VERSION, pair, maker, heads, b"")
@@ -152,6 +159,7 @@ class BookSync:
             await self._peers.penalise(source.peer_id, f"a book answer: {error}")
         finally:
             await _close(channel)
+        return True
 
     async def _all_pages(self, channel: Channel, request: BookRequest) -> tuple[Item, ...]:
         items: list[Item] = []

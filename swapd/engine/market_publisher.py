@@ -27,7 +27,7 @@ from protocol.offers import MAX_LIFE, Signed
 from protocol.signing import Tag
 from swapd.engine.market_intake import Intake
 from swapd.engine.world import World
-from swapd.ports import NetworkDown, NetworkIdentity
+from swapd.ports import NetworkDown, NetworkIdentity, StoreError
 
 BATCH_SECONDS: Final = 0.075
 """How long an item waits for others to travel with."""
@@ -35,6 +35,7 @@ TICK_SECONDS: Final = 1
 NEWCOMER_SECONDS: Final = 2
 """From a peer's coming to a heartbeat for it: gossip needs a moment to include a newcomer."""
 NEWCOMER_PAUSE_SECONDS: Final = 5
+RETRY_SECONDS: Final = 5
 RENEW_AFTER: Final = MAX_LIFE // 2
 
 _log = structlog.get_logger("market")
@@ -94,28 +95,37 @@ class Publisher:
             with trio.move_on_after(TICK_SECONDS):
                 await self._wake.wait()
                 await trio.sleep(BATCH_SECONDS)
-            if self._outbox or self._is_due():
-                await self.flush()
+            if (self._outbox or self._is_due()) and not await self.flush():
+                await trio.sleep(RETRY_SECONDS)
 
-    async def flush(self) -> None:
-        """Publishes what waits, and a heartbeat to every pair in which we have offers."""
+    async def flush(self) -> bool:
+        """Publishes what waits, and a heartbeat to every pair in which we have offers. Returns
+        False, all still waiting, when the disk did not take the heartbeat's counter."""
         async with self._speaking:
             self._wake = trio.Event()
             waiting, self._outbox = self._outbox, defaultdict(list)
             if self._silent:
-                return
+                return True
             live = {pair for pair in self._pairs if self._intake.book.of_maker(self._own, pair)}
             due = live if self._is_due() else set()
             if not waiting and not due:
                 self._beat_at = trio.current_time() + PERIOD
-                return
-            about = await self._about()
+                return True
+            try:
+                about = await self._about()
+            except StoreError as error:
+                # Without a durable counter we are silent, and soon gone: better than two truths.
+                _log.error("no heartbeat", why=str(error))
+                for pair, items in waiting.items():
+                    self._outbox[pair][:0] = items
+                return False
             for pair in sorted(due | set(waiting)):
                 for data in pack(about, waiting.get(pair, ())):
                     await self._publish(pair, data)
             if live <= due | set(waiting):
                 self._beat_at = trio.current_time() + PERIOD
                 self._beat_time = self._world.clock.now()
+            return True
 
     def _is_due(self) -> bool:
         """By our own clock, or because the wall clock moved on by a heartbeat's period: a

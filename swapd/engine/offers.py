@@ -164,19 +164,19 @@ class OwnOffers:
         self._closing = True
         async with self._speaking:
             if any(slot.public is not None for slot in self._slots.values()):
-                world = self._world
-                number = await self._next(LOG)
-                floor = Floor(
-                    OFFER_VERSION,
-                    world.signer.maker_key(),
-                    number,
-                    number - 1,
-                    world.clock.now(),
-                )
-                self._market.withdraw_all(floor, await sign_own(world, Tag.FLOOR, floor))
+                try:
+                    await self._say_floor()
+                except StoreError as error:
+                    _log.error("offers end by our silence only", why=str(error))
             for slot in self._slots.values():
                 slot.public = None
         return live
+
+    async def _say_floor(self) -> None:
+        world, number = self._world, await self._next(LOG)
+        maker, now = world.signer.maker_key(), world.clock.now()
+        floor = Floor(OFFER_VERSION, maker, number, number - 1, now)
+        self._market.withdraw_all(floor, await sign_own(world, Tag.FLOOR, floor))
 
     def _adopt(self, running: Iterable[SwapState]) -> None:
         for state in running:
@@ -256,7 +256,7 @@ class OwnOffers:
         try:
             await self._update(slot)
         except StoreError as error:
-            remedy = "it is withdrawn, but stands again after a restart: check the disk"
+            remedy = "takes are refused, but it leaves the book only when the disk works again"
             raise OperatorError(Problem.STORE_FAILED, str(error), remedy) from error
         return self._standing_of(slot)
 

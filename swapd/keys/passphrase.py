@@ -34,7 +34,7 @@ class Console(Protocol):
 
 
 def read_file(path: Path) -> Secret:
-    """The passphrase or password in a file; one line end after it does not count. Raises KeysError."""
+    """The passphrase or password in a file, without one line end after it. Raises KeysError."""
     try:
         with path.open("rb") as file:
             content = file.read(_MAX_BYTES + 1)

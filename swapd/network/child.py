@@ -111,7 +111,8 @@ async def _run_node(
 
     logging.disable(logging.CRITICAL)
     limits = start.limits
-    slots = InboundSlots(total=limits.max_connections, per_origin=limits.inbound_per_ip)
+    inbound = limits.max_connections - limits.max_connections // 4
+    slots = InboundSlots(total=inbound, per_origin=limits.inbound_per_ip)
     apply_all(limits, slots)
     failed: list[StartFailure] = []
     try:

@@ -100,7 +100,7 @@ class Libp2pPeers:
         self._listen = config.listen
         self._topics: set[str] = set()
         self._served: dict[str, trio.MemorySendChannel[Channel]] = {}
-        self._kept: OrderedDict[str, tuple[str, ...]] = OrderedDict()
+        self._kept: dict[str, tuple[str, ...]] = {}
         self._recent: OrderedDict[str, tuple[str, ...]] = OrderedDict()
         self._connected: dict[str, frames.Peer] = {}
         self._starting: Session | None = None
@@ -212,17 +212,16 @@ class Libp2pPeers:
     def _offset(self) -> int:
         return 0 if self._clock is None else self._clock() - int(time.time())
 
-    def _keep(self, address: str) -> str:
-        """Remembers a peer to stay connected to. Returns its id. Raises InvalidAddress."""
+    def _keep(self, address: str) -> None:
+        """Remembers a peer to stay connected to, unless there are 64 already.
+        Raises InvalidAddress."""
         head, mark, peer_id = address.rpartition("/p2p/")
         if not mark or not head or not peer_id:
             raise InvalidAddress(
                 f"{address[:100]!r} is not of the form /ip4/<address>/tcp/<port>/p2p/<peer id>"
             )
-        self._kept[peer_id] = (head,)
-        while len(self._kept) > MAX_KNOWN_PEERS:
-            self._kept.popitem(last=False)
-        return peer_id
+        if peer_id in self._kept or len(self._kept) < MAX_KNOWN_PEERS:
+            self._kept[peer_id] = (head,)
 
     # --- What the child reports ---------------------------------------------------------------
 

@@ -90,10 +90,14 @@ class Probe(Struct, frozen=True, tag=True, forbid_unknown_fields=True):
 
 
 class Subscribe(Struct, frozen=True, tag=True, forbid_unknown_fields=True):
+    """Follow a topic, over every connection, from now on."""
+
     topic: Topic
 
 
 class Unsubscribe(Struct, frozen=True, tag=True, forbid_unknown_fields=True):
+    """No longer follow it."""
+
     topic: Topic
 
 
@@ -106,6 +110,8 @@ class Publish(Struct, frozen=True, tag=True, forbid_unknown_fields=True):
 
 
 class Serve(Struct, frozen=True, tag=True, forbid_unknown_fields=True):
+    """Hand over inbound streams of this protocol, as Incoming."""
+
     protocol: ProtocolId
 
 
@@ -146,6 +152,8 @@ class Open(Struct, frozen=True, tag=True, forbid_unknown_fields=True):
 
 
 class Send(Struct, frozen=True, tag=True, forbid_unknown_fields=True):
+    """One message for the peer; needs credit, which Written returns."""
+
     channel: Number
     data: Payload
 
@@ -187,11 +195,15 @@ class Failed(Struct, frozen=True, tag=True, forbid_unknown_fields=True):
 
 
 class Alive(Struct, frozen=True, tag=True, forbid_unknown_fields=True):
+    """The answer to Probe; `gossip_dropped` counts since the start of the child."""
+
     number: Number
     gossip_dropped: Number
 
 
 class Done(Struct, frozen=True, tag=True, forbid_unknown_fields=True):
+    """It is done."""
+
     request: Number
 
 
@@ -204,6 +216,8 @@ class Refused(Struct, frozen=True, tag=True, forbid_unknown_fields=True):
 
 
 class Peer(Struct, frozen=True, forbid_unknown_fields=True):
+    """A connected peer; `connected_since` unix seconds by the daemon's clock."""
+
     peer_id: PeerId
     addresses: Addresses
     inbound: bool
@@ -212,6 +226,8 @@ class Peer(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Connected(Struct, frozen=True, tag=True, forbid_unknown_fields=True):
+    """The peer is connected, and will be dialled again when it is lost."""
+
     request: Number
     peer: Peer
 
@@ -224,10 +240,14 @@ class PeerList(Struct, frozen=True, tag=True, forbid_unknown_fields=True):
 
 
 class PeerUp(Struct, frozen=True, tag=True, forbid_unknown_fields=True):
+    """The first connection to this peer."""
+
     peer: Peer
 
 
 class PeerDown(Struct, frozen=True, tag=True, forbid_unknown_fields=True):
+    """The last connection to this peer is gone."""
+
     peer_id: PeerId
 
 
@@ -240,6 +260,8 @@ class Gossip(Struct, frozen=True, tag=True, forbid_unknown_fields=True):
 
 
 class Opened(Struct, frozen=True, tag=True, forbid_unknown_fields=True):
+    """The channel that was asked for; data may follow."""
+
     request: Number
     channel: Number
 
@@ -253,6 +275,8 @@ class Incoming(Struct, frozen=True, tag=True, forbid_unknown_fields=True):
 
 
 class Received(Struct, frozen=True, tag=True, forbid_unknown_fields=True):
+    """One message of the peer; needs credit, which Take returns."""
+
     channel: Number
     data: Payload
 

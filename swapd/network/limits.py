@@ -31,6 +31,9 @@ SERVE_QUEUE: Final = 64
 MAX_TOPICS: Final = 1024
 MAX_SERVED: Final = 32
 MAX_KNOWN_PEERS: Final = 64
+MAX_PEERS: Final = 1000
+"""Connected peers: a list of all of them fits into one frame."""
+
 MAX_REQUESTS: Final = 128
 """Requests of the daemon that the child works on at once."""
 
@@ -75,9 +78,10 @@ Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 
 
 class NetworkLimits(Struct, frozen=True, forbid_unknown_fields=True):
-    """What an operator may tune. Rates are per second and per connected peer."""
+    """What an operator may tune. Rates are per second and per connected peer. A quarter of the
+    connections is kept for those that we make ourselves."""
 
-    max_connections: Count = 512
+    max_connections: Annotated[int, Meta(ge=1, le=MAX_PEERS)] = 512
     inbound_per_ip: Count = 32
     streams_per_connection: Count = 64
     channels_per_peer: Count = 8

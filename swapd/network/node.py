@@ -264,7 +264,8 @@ class Node:
         except trio.TooSlowError:
             self._refuse(ask.request, "unreachable", "no answer in time")
         except (BaseLibp2pError, OSError) as error:
-            self._refuse(ask.request, "unreachable", repr(error))
+            why = f"{error!r} ({error.__cause__!r})" if error.__cause__ else repr(error)
+            self._refuse(ask.request, "unreachable", why)
         finally:
             self._requests -= 1
 

@@ -37,7 +37,7 @@ class Bench(Protocol):
         ...
 
     def running(self, chain: Chain) -> AbstractAsyncContextManager[None]:
-        """Runs the adapter's task; returns once it has looked at the node."""
+        """Runs the adapter's task meanwhile."""
         ...
 
     async def mine(self, count: int = 1) -> None:

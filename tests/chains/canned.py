@@ -75,7 +75,7 @@ def node(answers: dict[str, Any]) -> Reply:
 
 
 async def _serve(reply: Reply, stream: trio.SocketStream) -> None:
-    data = b""
+    data = body = b""
     async for chunk in stream:
         data += chunk
         head, found, body = data.partition(b"\r\n\r\n")
@@ -99,11 +99,17 @@ async def _serve(reply: Reply, stream: trio.SocketStream) -> None:
 @asynccontextmanager
 async def serving(reply: Reply, **more: Any) -> AsyncIterator[NodeConfig]:
     """The configuration that leads to a server with these replies."""
+    failed: Exception | None = None
     async with trio.open_nursery() as nursery:
         listeners = await nursery.start(
             partial(trio.serve_tcp, partial(_serve, reply), 0, host="127.0.0.1")
         )
         port = listeners[0].socket.getsockname()[1]
         settings = {"wallet": "swaps", "user": "u", "password": "p", "timeout": 5.0, **more}
-        yield NodeConfig(url=f"http://127.0.0.1:{port}", **settings)
+        try:
+            yield NodeConfig(url=f"http://127.0.0.1:{port}", **settings)
+        except Exception as error:  # noqa: BLE001 - raised again below, outside of the nursery
+            failed = error
         nursery.cancel_scope.cancel()
+    if failed is not None:
+        raise failed

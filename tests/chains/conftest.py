@@ -20,9 +20,10 @@ def lone_world_session() -> Iterator[World]:
 
     Litecoin Core replaces no unconfirmed transaction unless it is told to.
     """
+    forgetful = ("-persistmempool=0",)
     options: dict[tuple[str, Family], NodeOptions] = {
-        (FUNDER, "BTC"): NodeOptions(),
-        (FUNDER, "LTC"): NodeOptions(txindex=True, extra=("-mempoolreplacement=1",)),
+        (FUNDER, "BTC"): NodeOptions(extra=forgetful),
+        (FUNDER, "LTC"): NodeOptions(txindex=True, extra=(*forgetful, "-mempoolreplacement=1")),
     }
     world = World((), options=options)
     try:

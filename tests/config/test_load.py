@@ -28,10 +28,10 @@ def loaded(
     return load(file=file, environ={**HOME, **(environ or {})}, cwd=Path("/cwd"), flags=flags)
 
 
-def refusal(tmp_path: Path, text: str, **others: Mapping[str, str]) -> str:
+def refusal(tmp_path: Path, text: str, environ: Mapping[str, str] | None = None) -> str:
     """What is said about it."""
     with pytest.raises(ConfigError) as caught:
-        loaded(tmp_path, text, **others)
+        loaded(tmp_path, text, environ=environ)
     return str(caught.value)
 
 
@@ -44,7 +44,7 @@ def source_of(found: Loaded, key: str) -> str:
 
 
 def test_without_a_network_nothing_starts(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="network is not set.*mainnet, testnet, signet, regtest"):
+    with pytest.raises(ConfigError, match=r"network is not set.*mainnet, testnet, signet, regtest"):
         loaded(tmp_path, network=None)
 
 
@@ -249,20 +249,14 @@ def test_limits_that_exclude_everything_are_refused(tmp_path: Path) -> None:
 def test_limits_go_to_their_asset(tmp_path: Path) -> None:
     text = '[policy.limits.ltc]\nminimum = "1"\nmaximum = "2"\nmax_locked = "3"\ndepth = 24\n'
     policy = loaded(tmp_path, text).config.policy
-    limits = {key: value for key, value in policy.assets.items()}
-    assert list(limits) == [LTC]
-    found = limits[config_asset(tmp_path, 1)]
+    assert list(policy.assets) == [LTC]
+    found = policy.limits(AssetId(LTC))
     assert (found.minimum, found.maximum, found.max_locked, found.depth) == (
         100_000_000,
         200_000_000,
         300_000_000,
         24,
     )
-
-
-def config_asset(tmp_path: Path, number: int) -> AssetId:
-    """The id of a known asset."""
-    return loaded(tmp_path).config.known[number].asset_id
 
 
 @pytest.mark.parametrize(

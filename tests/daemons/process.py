@@ -57,7 +57,7 @@ class SwapdProcess:
         self._passphrase = folder / "passphrase"
         self._clock = clock
         self._party = party
-        self._bootstrap = tuple(bootstrap)
+        self.bootstrap = tuple(bootstrap)
         self._settings = dict(settings or {})
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -66,7 +66,7 @@ class SwapdProcess:
     def write_config(self) -> None:
         """The configuration an operator would write."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        bootstrap = ", ".join(f'"{address}"' for address in self._bootstrap)
+        bootstrap = ", ".join(f'"{address}"' for address in self.bootstrap)
         lines = [
             'network = "regtest"',
             f'data_dir = "{self.folder}"',
@@ -119,6 +119,11 @@ class SwapdProcess:
                 except CannotConnectError:
                     pass
                 await trio.sleep(0.05)
+
+    @property
+    def running(self) -> bool:
+        """Started and not ended."""
+        return self._process is not None and self._process.poll() is None
 
     @property
     def exit_code(self) -> int | None:

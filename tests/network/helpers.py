@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import trio
 from libp2p import create_yamux_muxer_option, new_host
-from libp2p.abc import IHost, ISecureTransport
+from libp2p.abc import IHost, INetStream, ISecureTransport
 from libp2p.crypto.secp256k1 import create_new_key_pair
 from libp2p.crypto.x25519 import create_new_key_pair as create_noise_key_pair
 from libp2p.custom_types import TProtocol
@@ -19,7 +19,7 @@ from multiaddr import Multiaddr  # type: ignore[import-untyped]  # it ships no t
 
 from swapd.network.client import Libp2pPeers, NetworkConfig
 from swapd.network.limits import NetworkLimits
-from swapd.ports import GossipMessage, PeerEvent
+from swapd.ports import Channel, GossipMessage, PeerEvent
 
 PROTOCOL = "/swapd/test/1"
 TOPIC = "t/one"
@@ -131,8 +131,29 @@ async def dial(host: IHost, node: Libp2pPeers) -> None:
         await host.connect(info_from_p2p_addr(Multiaddr(address_of(node))))
 
 
-async def stream_to(host: IHost, node: Libp2pPeers, protocol: str):  # type: ignore[no-untyped-def]  # the stream's type is libp2p's affair
+async def stream_to(host: IHost, node: Libp2pPeers, protocol: str) -> INetStream:
     """A raw stream to one of our nodes."""
     peer = info_from_p2p_addr(Multiaddr(address_of(node))).peer_id
     with trio.fail_after(PATIENCE):
         return await host.new_stream(peer, [TProtocol(protocol)])
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    """Waits for something that gives no event of its own."""
+    with trio.fail_after(PATIENCE):
+        while not condition():  # noqa: ASYNC110 - neither libp2p nor the kernel tells us when
+            await trio.sleep(0.01)
+
+
+async def read_to_end(stream: INetStream) -> None:
+    """Reads until the stream raises."""
+    with trio.fail_after(PATIENCE):
+        while True:
+            await stream.read(1)
+
+
+async def send_for_ever(channel: Channel, message: bytes) -> None:
+    """Sends until the channel raises."""
+    with trio.fail_after(PATIENCE):
+        while True:
+            await channel.send(message)

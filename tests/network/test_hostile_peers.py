@@ -32,6 +32,7 @@ from tests.network.helpers import (
     next_event,
     next_gossip,
     raw_host,
+    read_to_end,
     running,
     stream_to,
 )
@@ -72,7 +73,7 @@ HOSTILE = {
         ]
     ),
     "an author that is none": rpc_pb2.RPC(
-        publish=[rpc_pb2.Message(from_id=b"", seqno=b"", data=b"", topicIDs=[TOPIC], signature=b"s")]
+        publish=[rpc_pb2.Message(from_id=b"", seqno=b"", topicIDs=[TOPIC], signature=b"s")]
     ),
     "no topic": rpc_pb2.RPC(publish=[rpc_pb2.Message(data=b"x")]),
     "over 64 KiB": rpc_pb2.RPC(
@@ -103,8 +104,8 @@ async def test_b1_whatever_is_written_to_the_gossip_stream_the_process_lives() -
                 stream = await stream_to(attacker, node, MESHSUB)
                 await stream.write(data)
                 await stream.write(MALFORMED["not a protobuf"])
-                with trio.fail_after(PATIENCE), pytest.raises(StreamError):
-                    await stream.read(1)
+                with pytest.raises(StreamError):
+                    await read_to_end(stream)
             await still_works(node, pid)
 
 
@@ -117,7 +118,7 @@ async def test_a_peer_that_sends_malformed_gossip_twice_is_refused() -> None:
             stream = await stream_to(attacker, node, MESHSUB)
             await stream.write(MALFORMED["not a protobuf"])
         assert (await next_event(node, up=False)).peer_id == str(attacker.get_id())
-        with pytest.raises(Exception, match="unable to connect|no addresses"):
+        with pytest.raises(Exception, match="unable to connect"):
             await dial(attacker, node)
 
 
@@ -186,8 +187,7 @@ async def test_a_channel_with_wrong_framing_is_closed(data: bytes) -> None:
             assert channel.peer_id == str(attacker.get_id())
             assert await channel.receive() == b"ok"
             with pytest.raises(StreamError):
-                while True:
-                    await stream.read(1)
+                await read_to_end(stream)
 
 
 @pytest.fixture
@@ -237,9 +237,7 @@ async def test_a_message_without_a_good_signature_is_dropped(
             data=b"forged", topicIDs=[TOPIC], from_id=host.get_id().to_bytes(), seqno=b"12345678",
             signature=b"nonsense",
         )  # fmt: skip
-        with trio.fail_after(PATIENCE):
-            while not pubsub.peer_queues[node_id].push(rpc_pb2.RPC(publish=[forged])):
-                await trio.sleep(0.01)
+        assert pubsub.peer_queues[node_id].push(rpc_pb2.RPC(publish=[forged]))
         await pubsub.publish(TOPIC, b"signed")
         assert (await next_gossip(node)).data == b"signed"
 

@@ -11,6 +11,7 @@ from libp2p import create_yamux_muxer_option, new_host
 from libp2p.abc import IHost, INetStream
 from libp2p.crypto.secp256k1 import create_new_key_pair
 from libp2p.custom_types import TProtocol
+from libp2p.host.exceptions import StreamFailure
 from libp2p.network.config import ConnectionConfig
 from libp2p.network.exceptions import SwarmException
 from libp2p.network.stream.exceptions import StreamError
@@ -26,7 +27,7 @@ from multiaddr import Multiaddr  # type: ignore[import-untyped]  # it ships no t
 from swapd.network import patches
 from swapd.network.admission import InboundSlots
 from swapd.network.limits import PEER_QUEUE_BYTES, PEER_QUEUE_FRAMES
-from tests.network.helpers import PATIENCE, raw_host
+from tests.network.helpers import PATIENCE, eventually, raw_host, read_to_end
 
 ANY = "/ip4/127.0.0.1/tcp/0"
 ECHO = TProtocol("/test/echo/1")
@@ -54,9 +55,8 @@ async def echo(stream: INetStream) -> None:
 
 async def ends(stream: INetStream) -> None:
     """Waits for the end of a stream, whichever way it comes."""
-    with trio.fail_after(PATIENCE), pytest.raises(StreamError):
-        while True:
-            await stream.read(1)
+    with pytest.raises(StreamError):
+        await read_to_end(stream)
 
 
 async def test_b1_a_handler_that_raises_ends_its_stream_and_not_the_process(put: Put) -> None:
@@ -94,8 +94,7 @@ async def test_a_handler_that_returns_without_closing_leaves_nothing_open(put: P
                 stream = await client.new_stream(server.get_id(), [ECHO])
                 await stream.write(b"x")
                 await ends(stream)
-            while len(muxed.streams) > 3:
-                await trio.sleep(0.01)
+        await eventually(lambda: len(muxed.streams) <= 3)
 
 
 async def test_b1_an_error_in_a_connections_own_task_ends_that_connection_only(put: Put) -> None:
@@ -115,8 +114,8 @@ async def test_b1_an_error_in_a_connections_own_task_ends_that_connection_only(p
         provoked.set()
         with trio.fail_after(PATIENCE):
             await muxed.event_closed.wait()
-            while client.get_network().get_connections() or server.get_network().get_connections():
-                await trio.sleep(0.01)
+        networks = client.get_network(), server.get_network()
+        await eventually(lambda: not any(network.get_connections() for network in networks))
         put(Yamux, "_stale_stream_sweeper", sweeper)
         assert not (await connect(client, server)).is_closed
 
@@ -137,9 +136,8 @@ async def test_b2_inbound_slots_are_for_connections_that_live(put: Put) -> None:
             muxed = await connect(client, limited)
             await client.disconnect(limited.get_id())
             await muxed.event_closed.wait()
-            with trio.fail_after(PATIENCE):
-                while limited.get_network().get_connections() or slots._taken:
-                    await trio.sleep(0.01)
+            await eventually(lambda: not limited.get_network().get_connections())
+            await eventually(lambda: not slots._taken)
 
 
 async def test_one_address_cannot_take_all_inbound_slots(put: Put) -> None:
@@ -149,17 +147,15 @@ async def test_one_address_cannot_take_all_inbound_slots(put: Put) -> None:
         port = int(str(server.get_addrs()[0]).split("/")[4])
         greedy = [await trio.open_tcp_stream("127.0.0.1", port) for _ in range(3)]
         for stream in greedy:
-            assert (await stream.receive_some(1)) != b""
-        with trio.fail_after(PATIENCE):
-            fourth = await trio.open_tcp_stream("127.0.0.1", port)
-            async with fourth:
-                with pytest.raises(trio.BrokenResourceError):
-                    if await fourth.receive_some(1) == b"":
-                        raise trio.BrokenResourceError
-            for stream in greedy:
-                await stream.aclose()
-            while slots._taken:
-                await trio.sleep(0.01)
+            assert await stream.receive_some(1)
+        with pytest.raises(Exception, match="unable to connect"):
+            await connect(client, server)
+        for stream in greedy:
+            await stream.aclose()
+        await eventually(lambda: not slots._taken)
+        network = client.get_network()
+        assert isinstance(network, Swarm)
+        network.unblock_peer(server.get_id())
         await connect(client, server)
 
 
@@ -182,8 +178,7 @@ async def test_streams_of_one_connection_are_limited(put: Put) -> None:
                 try:
                     stream = await client.new_stream(server.get_id(), [ECHO])
                     opened += await stream.read(1) == b"x"
-                except Exception as error:  # noqa: BLE001 - a refusal has many names
-                    assert "stream" in repr(error)
+                except (StreamError, StreamFailure):
                     break
         assert 1 <= opened <= 5
         held.set()
@@ -209,13 +204,9 @@ async def test_a_peer_that_does_not_answer_pings_is_dropped(put: Put) -> None:
 async def test_a_peer_that_ignores_its_window_is_disconnected(put: Put) -> None:
     patches.enforce_receive_window(put)
     patches.credit_half_windows(put)
-    got: list[int] = []
 
     async def stall(stream: INetStream) -> None:
-        with pytest.raises(StreamError):
-            while True:
-                await trio.sleep(0.05)
-                got.append(len(await stream.read(1)))
+        await trio.sleep_forever()
 
     async with raw_host(listen=ANY) as server, raw_host() as client:
         server.set_stream_handler(ECHO, stall)
@@ -267,7 +258,7 @@ async def test_b9_megabytes_pass_with_few_window_updates(put: Put) -> None:
 
 async def test_b5_the_queue_to_a_peer_is_long_and_bounded_in_bytes(put: Put) -> None:
     patches.bound_outbound_queues(put)
-    queue = pubsub_module.RpcQueue()
+    queue = vars(pubsub_module)["RpcQueue"]()
     assert isinstance(queue, patches.BoundedRpcQueue)
     small = rpc_pb2.RPC(publish=[rpc_pb2.Message(data=b"x")])
     assert sum(queue.push(small) for _ in range(PEER_QUEUE_FRAMES + 9)) == PEER_QUEUE_FRAMES
@@ -285,10 +276,11 @@ async def test_b5_the_queue_to_a_peer_is_long_and_bounded_in_bytes(put: Put) -> 
 async def test_b10_our_own_record_is_built_once(put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
     async with raw_host(listen=ANY) as host:
         patches.cache_own_record(put)
-        first, new = pubsub_module.env_to_send_in_RPC(host)
+        record = vars(pubsub_module)["env_to_send_in_RPC"]
+        first, new = record(host)
         assert new
         monkeypatch.setattr(type(host), "get_addrs", lambda _self: pytest.fail("built again"))
-        assert pubsub_module.env_to_send_in_RPC(host) == (first, False)
+        assert record(host) == (first, False)
 
 
 async def test_a_port_is_bound_exclusively(put: Put) -> None:

@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from swapd.ports import ListenError, PeerError
-from tests.network.helpers import PATIENCE, make, running
+from tests.network.helpers import PATIENCE, eventually, make, running
 
 
 async def test_a_port_in_use_is_fatal_at_the_start_and_named(real_processes: None) -> None:
@@ -35,13 +35,11 @@ async def test_after_a_restart_a_port_in_use_is_waited_for() -> None:
         with socket.socket() as thief:
             assert node.child_pid is not None
             os.kill(node.child_pid, signal.SIGKILL)
-            while node.child_pid is not None:
-                await trio.sleep(0.01)
+            await eventually(lambda: node.child_pid is None)
             thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             thief.bind(("127.0.0.1", port))
             thief.listen()
-            while node._failed is None:
-                await trio.sleep(0.01)
+            await eventually(lambda: node._failed is not None)
         with trio.fail_after(PATIENCE):
             await node.wait_ready()
         assert node.identity().addresses == (f"/ip4/127.0.0.1/tcp/{port}",)
@@ -60,7 +58,8 @@ async def test_the_network_process_does_not_outlive_a_killed_daemon(real_process
                 await trio.sleep_forever()
         trio.run(main)
     """)
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as daemon:
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as daemon:  # noqa: ASYNC220 - quick
         assert daemon.stdout is not None
         with trio.fail_after(PATIENCE):
             line = await trio.to_thread.run_sync(daemon.stdout.readline)

@@ -13,7 +13,14 @@ from libp2p.peer.id import ID
 from libp2p.pubsub.pb import rpc_pb2
 
 from swapd.network import frames
-from swapd.network.addresses import BadAddress, is_private, parse_address, parse_peer, split_peer
+from swapd.network.addresses import (
+    BadAddress,
+    is_private,
+    parse_address,
+    parse_peer,
+    reachable,
+    split_peer,
+)
 from swapd.network.admission import Allowance, InboundSlots, PeerRates, PenaltyBook, origin_of
 from swapd.network.channel import PeerChannel
 from swapd.network.client import Libp2pPeers, NetworkConfig
@@ -21,7 +28,7 @@ from swapd.network.gossip import Malformed, take_frame, weight_of
 from swapd.network.limits import CHANNEL_QUEUE, GOSSIP_QUEUE, MAX_FRAME, NetworkLimits
 from swapd.network.session import Declined, Session
 from swapd.ports import ChannelClosed, InvalidAddress, NetworkDown
-from tests.network.helpers import GOOD, PATIENCE
+from tests.network.helpers import GOOD, PATIENCE, send_for_ever
 
 PEER = str(ID.from_pubkey(secp256k1_key(b"\x01" * 32).public_key))
 
@@ -140,17 +147,26 @@ def test_other_addresses_are_refused(text: str) -> None:
 
 def test_peer_ids_are_taken_in_one_spelling_and_with_their_key() -> None:
     assert str(parse_peer(PEER)) == PEER
-    assert parse_peer(str(ID.from_pubkey(ed25519_key(b"\x02" * 32).public_key)))
+    other = str(ID.from_pubkey(ed25519_key(b"\x02" * 32).public_key))
+    assert str(parse_peer(other)) == other
     for text in ("", "x", PEER[:-1], PEER + "1", "QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N"):
         with pytest.raises(BadAddress):
             parse_peer(text)
 
 
 def test_private_addresses_are_known_as_such() -> None:
-    for ip in ("127.0.0.1", "10.1.2.3", "192.168.0.1", "169.254.169.254", "0.0.0.0"):
+    for ip in ("127.0.0.1", "10.1.2.3", "192.168.0.1", "169.254.169.254"):
         assert is_private(parse_address(f"/ip4/{ip}/tcp/1", names=False))
     assert is_private(parse_address("/ip6/fd00::1/tcp/1", names=False))
     assert not is_private(parse_address("/ip4/8.8.8.8/tcp/1", names=False))
+
+
+def test_all_interfaces_are_told_to_others_one_by_one() -> None:
+    assert reachable(("/ip4/192.0.2.1/tcp/5",)) == ("/ip4/192.0.2.1/tcp/5",)
+    told = reachable(("/ip4/0.0.0.0/tcp/5",))
+    assert told
+    assert all(text.startswith("/ip4/") and text.endswith("/tcp/5") for text in told)
+    assert "/ip4/0.0.0.0/tcp/5" not in told
 
 
 # --- The socket pair ----------------------------------------------------------------------------
@@ -224,9 +240,13 @@ async def test_a_box_that_nobody_empties_is_an_error_in_the_end(
     pair: tuple[trio.SocketStream, trio.SocketStream],
 ) -> None:
     outbox = frames.Outbox(pair[0])
-    with pytest.raises(frames.FrameError, match="does not read"):
+
+    def fill() -> None:
         while True:
             outbox.put(frames.Received(channel=1, data=bytes(65_536)))
+
+    with pytest.raises(frames.FrameError, match="does not read"):
+        fill()
 
 
 def test_the_key_is_in_no_representation_of_the_frame_that_carries_it() -> None:
@@ -274,7 +294,7 @@ RECEIVED = frames.Received(channel=1, data=b"x")
 
 LIES: dict[str, list[frames.Report]] = {
     "a channel twice": [INCOMING, INCOMING],
-    "beyond its credit": [INCOMING] + [RECEIVED] * (CHANNEL_QUEUE + 1),
+    "beyond its credit": [INCOMING, *[RECEIVED] * (CHANNEL_QUEUE + 1)],
     "credit never taken": [INCOMING, frames.Written(channel=1)],
 }
 
@@ -330,8 +350,7 @@ async def test_when_the_child_ends_everyone_who_waits_is_told(
 
     async def send(channel: PeerChannel) -> None:
         with pytest.raises(ChannelClosed):
-            while True:
-                await channel.send(b"x")
+            await send_for_ever(channel, b"x")
         told.append("send")
 
     channel = session._add_channel(1, PEER, "/taken/1")

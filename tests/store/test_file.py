@@ -113,6 +113,14 @@ async def test_damage_inside_the_file_is_found_at_start(path: Path) -> None:
         await SqliteStore.open(path, network=NETWORK)
 
 
+async def test_content_that_breaks_its_own_rules_is_found_at_start(path: Path) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        connection.execute("UPDATE swap SET open = 7")
+    with pytest.raises(StoreDamagedError, match="CHECK constraint failed in swap"):
+        await SqliteStore.open(path, network=NETWORK)
+
+
 async def test_a_directory_that_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"nowhere.*No such file or directory"):
         await SqliteStore.open(tmp_path / "nowhere" / "swapd.sqlite3", network=NETWORK)

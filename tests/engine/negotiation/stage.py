@@ -30,7 +30,7 @@ from swapd.policy import Policy
 from tests.fakes.chain import FakeChain
 from tests.fakes.clock import FakeClock, FakeEntropy
 from tests.fakes.ledger import FakeLedger
-from tests.fakes.peers import FakeNetwork
+from tests.fakes.peers import FakeNetwork, FakePeers
 from tests.fakes.signer import FakeSigner
 from tests.fakes.store import FakeStore
 
@@ -99,6 +99,7 @@ class Party:
     ltc: FakeChain
     store: FakeStore
     clock: FakeClock
+    peers: FakePeers
     ledger: Reservations
     swaps: RunningSwaps
     offers: Offers = field(default_factory=Offers)
@@ -139,10 +140,10 @@ class Stage:
         for chain in (btc, ltc):
             if coins:
                 chain.ledger.grant(chain.fresh_script(), 10 * COIN, coins)
-        store = FakeStore()
+        store, peers = FakeStore(), self.network.join(name)
         world = World(
             chains={BTC: btc, LTC: ltc},
-            peers=self.network.join(name),
+            peers=peers,
             store=store,
             signer=FakeSigner(name),
             clock=self.clock,
@@ -150,7 +151,7 @@ class Stage:
             policy=policy,
         )
         swaps = RunningSwaps(store)
-        return Party(name, world, btc, ltc, store, self.clock, Reservations(), swaps)
+        return Party(name, world, btc, ltc, store, self.clock, peers, Reservations(), swaps)
 
 
 async def post(party: Party, *, maximum: int = 10 * COIN, sequence: int = 1) -> Signed:

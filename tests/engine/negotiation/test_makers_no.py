@@ -154,7 +154,7 @@ async def test_a_hashlock_that_the_maker_saw_before_is_refused() -> None:
 
 
 async def first_take(stage: Stage, maker: Party, taker: Party) -> bytes:
-    """The bytes of an honest take, never delivered."""
+    """The bytes of an honest take, lost on their way to a serving maker."""
     caught: list[bytes] = []
 
     def keep(_from: str, _to: str, data: bytes) -> bytes | None:
@@ -199,7 +199,7 @@ async def test_whoever_talks_rubbish_is_refused_by_name_and_reported(
         (answer,) = await say(stranger, message)
     assert isinstance(answer, Refuse)
     assert answer.refusal is expected
-    assert [who for who, _ in maker.world.peers.penalised] == ["stranger"]
+    assert [who for who, _ in maker.peers.penalised] == ["stranger"]
     assert maker.is_idle()
 
 
@@ -209,8 +209,8 @@ async def test_a_take_replayed_by_a_third_party_is_refused_and_the_first_goes_on
     stage = Stage()
     maker, taker = stage.party("maker"), stage.party("taker")
     third = stage.party("third")
-    data = await first_take(stage, maker, taker)
     async with serving(maker), trio.open_nursery() as nursery:
+        data = await first_take(stage, maker, taker)
         channel = await taker.world.peers.open("maker", (), PROTOCOL_ID)
         await channel.send(data)
         assert isinstance(read(await channel.receive()), SignedReserve)
@@ -227,8 +227,8 @@ async def test_a_taker_that_falls_silent_gives_the_coins_back_to_others(
 ) -> None:
     stage = Stage()
     maker, taker = stage.party("maker"), stage.party("taker")
-    data = await first_take(stage, maker, taker)
     async with serving(maker):
+        data = await first_take(stage, maker, taker)
         channel = await taker.world.peers.open("maker", (), PROTOCOL_ID)
         await channel.send(data)
         assert isinstance(read(await channel.receive()), SignedReserve)
@@ -268,6 +268,7 @@ async def test_a_taker_on_a_fork_is_refused() -> None:
     fork.btc.undo(100)
     fork.btc.mine(101)
     taker = fork.party("taker")
+    stage.clock.set(fork.clock.now())
     taker.world.chains[LTC].ledger = stage.ltc  # type: ignore[attr-defined] # a fake's own
     signed = await post(maker)
     async with serving(maker):

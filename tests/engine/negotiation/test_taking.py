@@ -164,23 +164,25 @@ async def test_of_two_takers_of_the_same_coins_by_two_offers_exactly_one_is_acce
 
 async def race(maker: Party, takers: list[Party], offers: list[Signed], units: int) -> list[str]:
     """Both take at once; nothing is sent to any chain, and a loser holds nothing."""
-    outcomes: list[str] = []
+    outcomes: dict[str, TakeRefused | None] = {}
 
     async def one(party: Party, signed: Signed) -> None:
         try:
             await take(party, signed, units)
-            outcomes.append("accepted")
-        except TakeRefused as error:
-            assert error.by_maker
-            assert party.is_idle()
-            outcomes.append(error.refusal.value)
+            outcomes[party.name] = None
+        except TakeRefused as refused:
+            outcomes[party.name] = refused
 
     async with serving(maker), trio.open_nursery() as nursery:
         for party, signed in zip(takers, offers, strict=True):
             nursery.start_soon(one, party, signed)
+    for party in takers:
+        refused = outcomes[party.name]
+        assert party.is_idle() == (refused is not None)
+        assert refused is None or refused.by_maker
     assert len(maker.swaps.agreements) == 1
     assert sum(party.broadcasts for party in (maker, *takers)) == 0
-    return outcomes
+    return ["accepted" if no is None else no.refusal.value for no in outcomes.values()]
 
 
 async def test_two_takes_at_once_of_coins_enough_for_both_are_both_accepted() -> None:

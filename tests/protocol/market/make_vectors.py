@@ -132,11 +132,9 @@ def case(
     return made
 
 
-def offers() -> Json:
-    good = payload(OFFER)
-    long_int = good.replace(wire.pack(OFFER["slot"]), b"\xcc\x07", 1)
-    most = 2**256 - 1
-    cases = [
+def _times_and_amounts() -> list[Json]:
+    good, most = payload(OFFER), 2**256 - 1
+    return [
         case("a good offer", "offer", good),
         case("its last second", "offer", good, now=OFFER["expires"] - 1),
         case("expired", "offer", good, "offer_expired", now=OFFER["expires"]),
@@ -188,6 +186,13 @@ def offers() -> Json:
             payload(OFFER, minimum=b"\x00" + wire.amount(1_000_000)),
             "malformed",
         ),
+    ]
+
+
+def _fields_and_signatures() -> list[Json]:
+    good = payload(OFFER)
+    long_int = good.replace(wire.pack(OFFER["slot"]), b"\xcc\x07", 1)
+    return [
         case("no kinds", "offer", payload(OFFER, kinds=[]), "malformed"),
         case("8 kinds", "offer", payload(OFFER, kinds=[f"k{i}" for i in range(8)])),
         case("9 kinds", "offer", payload(OFFER, kinds=[f"k{i}" for i in range(9)]), "malformed"),
@@ -210,6 +215,11 @@ def offers() -> Json:
         case("over 1024 bytes", "offer", good + bytes(1024 - len(good) + 1), "too_large"),
         case("signed by a stranger", "offer", good, "bad_signature", secret=STRANGER),
         case("signed under another tag", "offer", good, "bad_signature", tag="swapd/terms/1"),
+    ]
+
+
+def _notices() -> list[Json]:
+    return [
         case("a good cancellation", "cancel", payload(CANCEL)),
         case("cancelled a day ago", "cancel", payload(CANCEL), "offer_expired", now=NOW + 86_400),
         case("cancels in the future", "cancel", payload(CANCEL, time=NOW + 601), "clock_skew"),
@@ -220,12 +230,15 @@ def offers() -> Json:
         case("a good floor", "floor", payload(FLOOR)),
         case("a floor over its own number", "floor", payload(FLOOR, floor=20), "malformed"),
     ]
+
+
+def offers() -> Json:
     steps = [1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 13, 15, 16, 1000, 500_000_000, 2**256 - 1]
     # Two significant binary digits by text: all digits behind the first two become zero.
     shown = [int(bin(n)[2:4].ljust(len(bin(n)) - 2, "0"), 2) for n in steps]
     return {
         "source": SOURCE,
-        "cases": cases,
+        "cases": [*_times_and_amounts(), *_fields_and_signatures(), *_notices()],
         "coarse": [{"units": str(n), "shown": str(s)} for n, s in zip(steps, shown, strict=True)],
     }
 

@@ -40,6 +40,8 @@ def play(w: World, moves: list[str], leaver: str) -> None:
                 chain = w.chains[LegName(leg)]
                 for txid in [t.txid for t in chain.txs.values() if t.height is None]:
                     chain.drop(txid)
+            case unknown:
+                raise AssertionError(f"no such move: {unknown}")
         check(w)
     w.run(90)
 

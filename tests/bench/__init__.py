@@ -1,0 +1,1 @@
+"""The benchmark: `./dev bench`. Prints a table, and JSON lines for programs."""

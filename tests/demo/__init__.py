@@ -1,0 +1,1 @@
+"""The newcomer's view: two strangers swap on real regtest nodes. `python -m tests.demo`."""

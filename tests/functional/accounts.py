@@ -1,0 +1,72 @@
+"""Owns the books of a functional test: what each party had, has, and should have, to the unit.
+
+Fees are computed from the transactions on the chain, never believed from a daemon.
+"""
+
+from collections import defaultdict
+from typing import Any
+
+from tests.daemons.fleet import Fleet
+from tests.nodes import Chain
+from tests.nodes.world import CHAINS
+
+Balances = dict[tuple[str, Chain], int]
+
+
+async def balances(fleet: Fleet) -> Balances:
+    """What every party has on every chain, in base units."""
+    return {(n, chain): await fleet.holdings(n, chain) for n in fleet.daemons for chain in CHAINS}
+
+
+async def ends(fleet: Fleet, swap_id: str, *names: str) -> tuple[str, ...]:
+    """The phase that each of the parties reports."""
+    return tuple([await fleet.phase(name, swap_id) for name in names])
+
+
+async def check(fleet: Fleet, before: Balances, *swap_ids: str) -> None:
+    """Raises AssertionError unless each balance moved by just what these swaps' ends mean, and
+    nobody's by anything else."""
+    expected: dict[tuple[str, Chain], int] = defaultdict(int)
+    for name in fleet.daemons:
+        for swap_id in swap_ids:
+            for chain, units in (await _moves(fleet, name, swap_id)).items():
+                expected[name, chain] += units
+    after = await balances(fleet)
+    moved = {key: after[key] - before[key] for key in before}
+    assert moved == {key: expected[key] for key in before}
+
+
+async def _moves(fleet: Fleet, name: str, swap_id: str) -> dict[Chain, int]:
+    listed = (await fleet[name].call("swap.list", limit=500))["swaps"]
+    if swap_id not in {row["swap_id"] for row in listed}:
+        return {}
+    swap = await fleet.swap(name, swap_id)
+    phase, moves = swap["summary"]["phase"], defaultdict[Chain, int](int)
+    assert phase in {"completed", "refunded", "never_funded"}, swap["summary"]
+    for leg in swap["legs"]:
+        for tx in _final(leg):
+            moves[leg["ticker"]] -= await fleet.fee(leg["ticker"], tx["txid"])
+        if phase == "completed":
+            units = int(leg["amount"]["units"])
+            moves[leg["ticker"]] += -units if leg["ours"] else units
+    _check_made(swap, phase)
+    return moves
+
+
+def _final(leg: dict[str, Any]) -> list[dict[str, Any]]:
+    """Our own transactions of a leg that are on the chain for good."""
+    return [
+        tx
+        for tx in leg["transactions"]
+        if tx["ours"] and tx["depth"] is not None and tx["depth"] >= tx["final_depth"]
+    ]
+
+
+def _check_made(swap: dict[str, Any], phase: str) -> None:
+    made = sorted(tx["what"] for leg in swap["legs"] for tx in _final(leg))
+    allowed = {
+        "completed": [["claim", "lock"]],
+        "refunded": [["lock", "refund"]],
+        "never_funded": [[], ["kill"]],
+    }
+    assert made in allowed[phase], f"{phase} with {made}"
