@@ -145,7 +145,7 @@ class Daemon:
             await nursery.start(offers.run)
             nursery.start_soon(pump_book, world, market, assets, book_log)
             if self._chains:
-                nursery.start_soon(Maker(world, offers, ledger, swaps).run)
+                await nursery.start(Maker(world, offers, ledger, swaps).run)
             operations = EngineOperations(
                 Context(
                     world=world,
@@ -160,7 +160,6 @@ class Daemon:
                     taker=Taker(world, ledger, swaps),
                     book_events=book_log,
                     swap_events=swap_log,
-                    request_stop=lambda: None,
                     state=lambda: self._state,
                 )
             )

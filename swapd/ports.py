@@ -390,6 +390,10 @@ class Peers(Protocol):
 
     async def peers(self) -> tuple[PeerInfo, ...]: ...
 
+    def peer_count(self) -> int:
+        """How many are connected, as last heard from the network process."""
+        ...
+
 
 # --- Store ------------------------------------------------------------------------------------
 
@@ -414,7 +418,8 @@ class JournalRecord(Struct, frozen=True):
 
 
 class Store(Protocol):
-    """The durable memory. A call that returned is on disk. One writer."""
+    """The durable memory. A call that returned is on disk. One writer. A swap's first record has
+    sequence 1."""
 
     async def append(self, record: JournalRecord, *, open_swap: bool) -> None:
         """Appends; `record.sequence` must be the next one. Raises SequenceConflict, StoreError."""

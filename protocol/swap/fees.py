@@ -13,18 +13,24 @@ from protocol.swap.states import Tx
 SPEND_DUST = 1_000
 """Base units always left to the output of a claim or refund."""
 
+CALM_TIMES = 32
+"""A new version never pays more than so many times the next-block estimate while there is time:
+who is not mined at that rate is not seen by miners, and paying more would only burn coins."""
+
 
 def first_rate(view: ChainView) -> int:
     """A next-block estimate, never under what is relayed: no reason to be cheap (rule 13)."""
     return max(view.fee_next, view.fee_floor)
 
 
-def next_rate(view: ChainView, previous: Tx | None) -> int:
+def next_rate(view: ChainView, previous: Tx | None, *, urgent: bool) -> int:
     """The rate of the next version: a tenth and one increment above the last one, or the
-    estimate where that is more."""
+    estimate where that is more; within CALM_TIMES the estimate unless it is `urgent`."""
+    first = first_rate(view)
     if previous is None:
-        return first_rate(view)
-    return max(first_rate(view), previous.fee_rate + previous.fee_rate // 10 + view.fee_floor)
+        return first
+    dearer = max(first, previous.fee_rate + previous.fee_rate // 10 + view.fee_floor)
+    return dearer if urgent else min(dearer, CALM_TIMES * first)
 
 
 def affordable_rate(rate: int, units: int, vbytes: int) -> int:

@@ -36,7 +36,7 @@ from protocol.swap.events import (
     Observed,
     RefundBuilt,
 )
-from protocol.swap.facts import ChainView, LockSeen, SpendKind
+from protocol.swap.facts import ChainView, Conflict, LockSeen, Spend, SpendKind
 from protocol.swap.states import (
     Dead,
     End,
@@ -99,17 +99,25 @@ def is_closed(state: SwapState) -> bool:
 
 
 def material(state: SwapState) -> SwapState:
-    """The part of a state whose change must be journalled: without time, tips and fee rates."""
+    """The part of a state whose change must be journalled: without time, tips, fee rates, and
+    without what grows beyond final."""
+    terms = state.agreement.terms
     return msgspec.structs.replace(
-        state, now=0, view_i=_lasting(state.view_i), view_p=_lasting(state.view_p)
+        state,
+        now=0,
+        view_i=_lasting(state.view_i, terms.leg_i.depth),
+        view_p=_lasting(state.view_p, terms.leg_p.depth),
     )
 
 
-def _lasting(view: ChainView | None) -> ChainView | None:
+def _lasting(view: ChainView | None, final: int) -> ChainView | None:
     if view is None:
         return None
+    conflict = view.conflict
     return msgspec.structs.replace(
         view,
+        locks=tuple(_capped(lock, final) for lock in view.locks),
+        conflict=conflict and Conflict(conflict.txid, min(conflict.depth, final)),
         tip_height=0,
         tip_hash="",
         tip_time=0,
@@ -118,6 +126,13 @@ def _lasting(view: ChainView | None) -> ChainView | None:
         fee_floor=0,
         problems=(),
     )
+
+
+def _capped(lock: LockSeen, final: int) -> LockSeen:
+    spend = lock.spend
+    if spend is not None:
+        spend = msgspec.structs.replace(spend, depth=min(spend.depth, final))
+    return msgspec.structs.replace(lock, depth=min(lock.depth, final), spend=spend, raw=b"")
 
 
 def _with_refund(state: SwapState, event: RefundBuilt) -> SwapState:
@@ -223,7 +238,10 @@ def _too_late_to_start(state: SwapState) -> bool:
         return state.now >= agreed + RELEASE_SECONDS
     lock = reading.their_lock(state)
     if lock is None:
-        return state.now >= agreed + RESERVATION_SECONDS
+        view = reading.their_view(state)
+        # While we can't see, a taker who locked in time must not wait for his expiry in vain.
+        blind = view is not None and bool(view.problems)
+        return state.now >= agreed + RESERVATION_SECONDS and not blind
     return lock.depth == 0 and state.now >= agreed + FIRST_CONFIRMATION_SECONDS
 
 
@@ -283,6 +301,8 @@ def _verdict(state: SwapState) -> tuple[End, str] | None:
     if reading.spend_is_final(their_spend, SpendKind.CLAIM, their_depth):
         return End.COMPLETED, "our claim is final"
     if isinstance(state.own, Dead):
+        if _their_leg_is_open(state, theirs):
+            return None
         return End.NEVER_FUNDED, _why_never_funded(state)
     spend = own.spend if own else None
     if reading.spend_is_final(spend, SpendKind.UNKNOWN, own_depth):
@@ -291,7 +311,7 @@ def _verdict(state: SwapState) -> tuple[End, str] | None:
         if _their_leg_is_open(state, theirs):
             return None
         return End.REFUNDED, "our refund is final"
-    their_leg_is_gone = reading.spend_is_final(their_spend, SpendKind.REFUND, their_depth) or (
+    their_leg_is_gone = _is_taken_back(their_spend, their_depth) or (
         theirs is None and state.now > state.agreement.terms.leg_i.expiry
     )
     if reading.spend_is_final(spend, SpendKind.CLAIM, own_depth) and their_leg_is_gone:
@@ -303,8 +323,14 @@ def _their_leg_is_open(state: SwapState, theirs: LockSeen | None) -> bool:
     """The secret is out and their leg may still become ours: wait for how it ends."""
     if not isinstance(state.secret, Revealed | Learned) or theirs is None:
         return False
-    depth = state.agreement.theirs.depth
-    return not reading.spend_is_final(theirs.spend, SpendKind.REFUND, depth)
+    return not _is_taken_back(theirs.spend, state.agreement.theirs.depth)
+
+
+def _is_taken_back(spend: Spend | None, depth: int) -> bool:
+    """Their lock can't become ours any more: something that is not our claim spent it."""
+    return any(
+        reading.spend_is_final(spend, kind, depth) for kind in (SpendKind.REFUND, SpendKind.UNKNOWN)
+    )
 
 
 def _why_never_funded(state: SwapState) -> str:

@@ -70,12 +70,18 @@ def _lock(state: SwapState) -> list[Effect]:
     if isinstance(own, Unfunded):
         ready = state.agreement.role is Role.INITIATOR or reading.their_lock_is_final(state)
         if gate_open and ready and not state.cancelled:
-            return [BuildLock(fees.first_rate(view))]
-    if isinstance(own, Released) and reading.own_lock(state) is None:
+            return [BuildLock(max(fees.first_rate(view), _least_lock_rate(state)))]
+    # Who spent the lock's coins elsewhere by hand must not be outbid by the lock.
+    if isinstance(own, Released) and reading.own_lock(state) is None and view.conflict is None:
         answered = state.agreement.role is Role.INITIATOR or reading.their_lock_is_final(state)
         if (gate_open and answered) or isinstance(state.secret, Revealed):
             return [BroadcastLock(own.lock.tx.raw, own.lock.tx.txid)]
     return []
+
+
+def _least_lock_rate(state: SwapState) -> int:
+    initiator = state.agreement.role is Role.INITIATOR
+    return state.agreement.terms.min_fee_rate_i if initiator else 0
 
 
 def _kill(state: SwapState) -> list[Effect]:
@@ -89,9 +95,11 @@ def _kill(state: SwapState) -> list[Effect]:
     seen = view.conflict is not None
     if fees.is_due(view, own.kill, seen=seen):
         previous = own.kill or own.lock.tx
-        total = sum(coin.units for coin in own.lock.coins)
+        # The other coins of the lock's inputs are change: never worth burning for a kill.
+        stake = min(state.agreement.own.amount.units, sum(c.units for c in own.lock.coins))
         vbytes = 110 * len(own.lock.coins)
-        rate = fees.affordable_rate(fees.next_rate(view, previous), total, vbytes)
+        rate = fees.next_rate(view, previous, urgent=_is_kill_urgent(state))
+        rate = fees.affordable_rate(rate, stake, vbytes)
         if own.kill is None or rate > own.kill.fee_rate:
             return [BuildKill(rate)]
     if own.kill is not None and not seen:
@@ -112,7 +120,8 @@ def _claim(state: SwapState) -> list[Effect]:
         return []
     previous = state.claim if state.claim is not None and state.claim.ref == lock.ref else None
     if fees.is_due(view, previous, seen=seen):
-        rate = fees.affordable_rate(fees.next_rate(view, previous), lock.units, CLAIM_VBYTES)
+        rate = fees.next_rate(view, previous, urgent=_is_claim_urgent(state))
+        rate = fees.affordable_rate(rate, lock.units, CLAIM_VBYTES)
         if previous is None or rate > previous.fee_rate:
             preimage = state.secret.preimage if isinstance(state.secret, Learned) else None
             return [BuildClaim(lock, rate, preimage)]
@@ -155,7 +164,9 @@ def _wants_refund(state: SwapState) -> bool:
     if not isinstance(state.secret, Learned):
         return True
     theirs = reading.their_lock(state)
-    if theirs is not None and theirs.spend is not None and theirs.spend.kind is SpendKind.REFUND:
+    if theirs is None:
+        return True
+    if theirs.spend is not None and theirs.spend.kind is SpendKind.REFUND:
         return True
     return state.now >= reading.schedule(state).claim_deadline
 
@@ -167,7 +178,10 @@ def _refund(state: SwapState, lock: LockSeen) -> list[Effect]:
     previous = next((tx for tx in state.refunds if tx.ref == lock.ref), None)
     seen = lock.spend is not None and lock.spend.kind is SpendKind.REFUND
     if fees.is_due(view, previous, seen=seen):
-        rate = fees.affordable_rate(fees.next_rate(view, previous), lock.units, REFUND_VBYTES)
+        rate = fees.next_rate(view, previous, urgent=_is_refund_urgent(state))
+        rate = fees.affordable_rate(rate, lock.units, REFUND_VBYTES)
+        if rate < view.fee_floor:
+            return []  # nobody would relay it: wait for cheaper days
         if previous is None or rate > previous.fee_rate:
             return [BuildRefund(lock, rate)]
     if previous is not None and not (
@@ -175,6 +189,28 @@ def _refund(state: SwapState, lock: LockSeen) -> list[Effect]:
     ):
         return [BroadcastRefund(previous.raw, previous.txid)]
     return []
+
+
+def _is_claim_urgent(state: SwapState) -> bool:
+    """Past the last moment at which a claim should have been sent."""
+    times = reading.schedule(state)
+    initiator = state.agreement.role is Role.INITIATOR
+    return state.now >= (times.reveal_gate if initiator else times.claim_deadline)
+
+
+def _is_refund_urgent(state: SwapState) -> bool:
+    """Half of the time is gone in which the participant's refund, or kill, must become final."""
+    if state.agreement.role is Role.INITIATOR:
+        return False
+    times = reading.schedule(state)
+    return state.now >= (times.expiry_p + times.kill_deadline) // 2
+
+
+def _is_kill_urgent(state: SwapState) -> bool:
+    """As for a refund; and at once when the lock that ours answers is not final any more."""
+    if state.agreement.role is Role.INITIATOR:
+        return False
+    return _is_refund_urgent(state) or not reading.their_lock_is_final(state)
 
 
 def holds_coins(state: SwapState) -> tuple[str, ...]:

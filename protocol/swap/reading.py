@@ -4,6 +4,8 @@ Owns: which output is the lock, whether it is final, which gates are open.
 Must not know: transitions, effects.
 """
 
+import hashlib
+
 from protocol.swap.facts import ChainView, LockSeen, Restriction, Spend, SpendKind
 from protocol.swap.states import Held, Killing, Released, SignedLock, SwapState
 from protocol.swap.timelocks import Schedule, schedule_of
@@ -11,6 +13,10 @@ from protocol.terms import LegName, LegTerms, Role, other_leg, own_leg
 
 CLOCK_TRUST_SECONDS = 2 * 3600
 """Times further than this above the wall clock are ignored (rule 10)."""
+
+LEAST_EXTRA = 2_000
+"""Base units below which another output to our script is left alone: to bring it back would cost
+more than it holds, and dust must not keep a swap open."""
 
 
 def swap_time(wall: int, known: tuple[int, ...]) -> int:
@@ -61,15 +67,16 @@ def _exact(view: ChainView | None, leg: LegTerms) -> tuple[LockSeen, ...]:
 
 
 def own_lock(state: SwapState) -> LockSeen | None:
-    """Our lock as the chain shows it: the output we signed, or, when the operator bumped it by
-    hand, the one that took its place. A confirmed output comes before one in the mempool."""
+    """Our lock as the chain shows it: the output we signed, or, only while that is nowhere to be
+    seen, the one that took its place when the operator bumped it by hand, confirmed ones first.
+    Anybody can pay our script: a stranger's output must not hide that ours is unconfirmed."""
     signed = signed_lock(state)
     if signed is None:
         return None
     exact = _exact(own_view(state), state.agreement.own)
     ours = [lock for lock in exact if lock.ref == signed.tx.ref]
     confirmed = [lock for lock in exact if lock.depth > 0]
-    candidates = [lock for lock in ours if lock.depth > 0] or confirmed or ours or list(exact)
+    candidates = ours or confirmed or list(exact)
     return candidates[0] if candidates else None
 
 
@@ -84,12 +91,17 @@ def their_lock(state: SwapState) -> LockSeen | None:
 
 
 def extra_locks(state: SwapState) -> tuple[LockSeen, ...]:
-    """Other confirmed outputs to our own script: ignored for decisions, swept back (rule 2)."""
+    """Other confirmed outputs to our own script that are worth their refund: ignored for
+    decisions, swept back (rule 2)."""
     view, lock = own_view(state), own_lock(state)
     if view is None or signed_lock(state) is None:
         return ()
     return tuple(
-        other for other in view.locks if other.depth > 0 and (lock is None or other.ref != lock.ref)
+        other
+        for other in view.locks
+        if other.depth > 0
+        and other.units >= LEAST_EXTRA
+        and (lock is None or other.ref != lock.ref)
     )
 
 
@@ -132,7 +144,13 @@ def learned_preimage(state: SwapState) -> tuple[bytes, str] | None:
     view = own_view(state)
     if view is None:
         return None
+    hashlock = state.agreement.terms.hashlock
     for lock in view.locks:
-        if lock.spend is not None and lock.spend.preimage is not None:
-            return lock.spend.preimage, lock.spend.txid
+        shown = lock.spend.preimage if lock.spend is not None else None
+        if lock.spend is not None and shown is not None and _opens(shown, hashlock):
+            return shown, lock.spend.txid
     return None
+
+
+def _opens(preimage: bytes, hashlock: bytes) -> bool:
+    return len(preimage) == 32 and hashlib.sha256(preimage).digest() == hashlock

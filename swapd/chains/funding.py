@@ -97,7 +97,7 @@ class Funding:
             self._kill_scripts[lock.ref] = await self._wallet.change_script()
         script = self._kill_scripts[lock.ref]
         total = sum(coin.units for coin in lock.coins)
-        replaced = lock.tx.fee
+        replaced = max(lock.tx.fee, await self._replaced_fees(lock))
         vsize = estimate_vsize(lock.coins, [len(script)])
         fee = max(fee_for(vsize, fee_rate), replaced + fee_for(vsize, increment))
         if total - fee < self._params.dust_limit(script):

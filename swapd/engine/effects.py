@@ -108,6 +108,11 @@ async def _build_kill(chain: ports.Chain, state: SwapState, effect: BuildKill) -
     if lock is None or view is None:
         return None
     kill = await chain.build_kill(to_port(lock), effect.fee_rate)
+    most = state.agreement.own.amount.units
+    if kill.fee > most:
+        # The other side can hang a dear child on our lock to make its replacement dear.
+        message = f"killing our lock would cost {kill.fee}, more than the {most} it holds"
+        raise ports.ChainError(message)
     return KillBuilt(_tx(kill, lock.tx.ref, view.tip_height))
 
 

@@ -63,7 +63,7 @@ async def write(
         event=encode(event) if event is not None else b"",
         state=encode(state),
     )
-    if decode(SwapState, record.state, max_size=MAX_STATE) != state:
+    if load_state(record) != state:
         message = "a state did not survive being encoded: nothing was written"
         raise StoreError(message)
     hooks.point(f"journal:before:{name}")

@@ -11,7 +11,8 @@ import trio
 from protocol.swap.events import Observed
 from protocol.swap.facts import ChainView
 from protocol.swap.reading import signed_lock, view_of
-from protocol.swap.states import SwapState
+from protocol.swap.states import SwapState, Unknown
+from protocol.swap.trimming import trimmed, with_shown
 from protocol.terms import LegName, own_leg
 from swapd.engine.world import World
 from swapd.ports import Chain, ChainError, LegWatch
@@ -20,6 +21,13 @@ log = structlog.get_logger(__name__)
 
 VIEW_SECONDS = 120
 """A node that has not answered for so long is treated as unreachable."""
+
+STALE_SECONDS = 30
+"""Views that took longer to get are too old to lock or reveal by: one chain may have moved while
+the other one was asked (rule 9)."""
+
+MAX_PROBLEM = 300
+"""Characters of a node's own words."""
 
 _NOTHING = ChainView(0, "", 0, 0, 0, 0)
 
@@ -34,6 +42,7 @@ class Observer:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._seen: dict[LegName, ChainView] = {}
 
     def chain(self, state: SwapState, leg: LegName) -> Chain:
         """The chain of a leg."""
@@ -66,19 +75,42 @@ class Observer:
         async def one(leg: LegName) -> None:
             views[leg] = await self._view(state, leg)
 
+        started = trio.current_time()
         async with trio.open_nursery() as nursery:
             for leg in LegName:
                 nursery.start_soon(one, leg)
+        took = trio.current_time() - started
+        if took > STALE_SECONDS:
+            problem = f"a node took {took:.0f} s to answer: too long to act on what it said"
+            views = {leg: _with_problem(view, problem) for leg, view in views.items()}
         return Observed(self._world.clock.now(), views[LegName.I], views[LegName.P])
 
     async def _view(self, state: SwapState, leg: LegName) -> ChainView:
         chain = self.chain(state, leg)
         try:
             with trio.fail_after(VIEW_SECONDS):
-                return await chain.view(watch_id(state, leg))
+                view = await chain.view(watch_id(state, leg))
         except (ChainError, trio.TooSlowError) as error:
             reason = str(error) or "no answer"
             log.warning("swap.node_unreachable", chain=chain.ticker, reason=reason)
-            last = view_of(state, leg) or _NOTHING
-            problem = f"the {chain.ticker} node can't be asked: {reason}"
-            return msgspec.structs.replace(last, problems=(problem,))
+        except Exception as error:
+            # A bug in reading one chain must not keep us from acting on the other one.
+            reason = repr(error)
+            log.exception("swap.view_failed", chain=chain.ticker)
+        else:
+            return self._remembered(state, leg, view)
+        last = self._seen.get(leg) or view_of(state, leg) or _NOTHING
+        problem = f"the {chain.ticker} node can't be asked: {reason[:MAX_PROBLEM]}"
+        return msgspec.structs.replace(last, problems=(problem,))
+
+    def _remembered(self, state: SwapState, leg: LegName, view: ChainView) -> ChainView:
+        """The part of `view` that this swap keeps. The node may show a claim only once: until the
+        swap has written its preimage down, it is shown to it at every look."""
+        if isinstance(state.secret, Unknown) and leg is own_leg(state.agreement.role):
+            view = with_shown(view, self._seen.get(leg))
+        self._seen[leg] = trimmed(view, state, leg)
+        return self._seen[leg]
+
+
+def _with_problem(view: ChainView, problem: str) -> ChainView:
+    return msgspec.structs.replace(view, problems=(*view.problems, problem))

@@ -10,6 +10,7 @@ new leaves the daemon, but claims, refunds and kills that are on disk already ar
 
 from collections.abc import Callable, Mapping
 
+import msgspec
 import structlog
 import trio
 
@@ -22,7 +23,7 @@ from protocol.swap.effects import (
     BuildLock,
     Effect,
 )
-from protocol.swap.events import CancelRequested, Event
+from protocol.swap.events import CancelRequested, Event, Observed
 from protocol.swap.explain import phase_of
 from protocol.swap.machine import is_closed, material, step
 from protocol.swap.pending import next_deadline, pending
@@ -40,7 +41,7 @@ LOOK_SECONDS = 30.0
 """Observed again at least so often, whatever the nodes say."""
 
 RETRY_SECONDS = 2.0
-"""Patience after something failed."""
+"""Patience after something failed; twice as long after each failure in a row, up to a look."""
 
 CLOCK_SECONDS = 1.0
 """How often the clock is compared with the next deadline."""
@@ -71,6 +72,7 @@ class Runner:
         self._changed = changed
         self._coins = coins
         self._cancel = False
+        self._facts: Observed | None = None
         self._poked = trio.Event()
 
     @property
@@ -91,13 +93,15 @@ class Runner:
         """Until the swap is closed. Failures of the world are waited out, never raised."""
         structlog.contextvars.bind_contextvars(swap=self.swap_id.hex())
         self._observer.watch(self.state)
+        patience = RETRY_SECONDS
         while True:
             counts = self._counts()
             self._poked = trio.Event()
             calm = await self._turn()
             if is_closed(self.state):
                 break
-            await self._wait(counts, LOOK_SECONDS if calm else RETRY_SECONDS)
+            await self._wait(counts, LOOK_SECONDS if calm else patience)
+            patience = RETRY_SECONDS if calm else min(2 * patience, LOOK_SECONDS)
         self._observer.unwatch(self.state)
         outcome = self.state.outcome
         if outcome is not None:
@@ -105,31 +109,42 @@ class Runner:
 
     async def _turn(self) -> bool:
         """Observes and acts until nothing more is owed. False when something failed."""
-        self.trouble = ""
+        trouble = ""
         for _ in range(STEPS_AT_ONCE):
+            self._facts = await self._observer.look(self.state)
             try:
                 if self._cancel:
                     await self._apply(CancelRequested())
                     self._cancel = False
-                await self._apply(await self._observer.look(self.state))
-                produced = await self._act()
+                await self._apply(self._facts)
+                produced, trouble = await self._act()
             except StoreError as error:
+                self.trouble = f"the journal can't be written: {error}"
                 await self._without_journal(error)
                 return False
             if not produced:
                 break
-        return not self.trouble
+        self.trouble = trouble
+        return not trouble
 
-    async def _act(self) -> bool:
-        """Performs what is owed; True as soon as one effect produced an event (look again)."""
+    async def _act(self) -> tuple[bool, str]:
+        """Performs what is owed; True as soon as one effect produced an event (look again), and
+        what failed. One that fails never keeps another one from being tried."""
+        trouble = ""
         for effect in pending(self.state):
+            name = type(effect).__name__
             try:
                 if await self._perform(effect):
-                    return True
+                    return True, trouble
             except ChainError as error:
-                self.trouble = str(error)
-                log.warning("swap.effect_failed", effect=type(effect).__name__, reason=str(error))
-        return False
+                trouble = str(error)
+                log.warning("swap.effect_failed", effect=name, reason=trouble)
+            except StoreError:
+                raise
+            except Exception:
+                trouble = f"an internal error in {name}; see the log"
+                log.exception("swap.effect_broke", effect=name)
+        return False, trouble
 
     async def _perform(self, effect: Effect) -> bool:
         if isinstance(effect, BuildLock | BuildKill):
@@ -167,13 +182,15 @@ class Runner:
         self.state = new
 
     async def _without_journal(self, error: StoreError) -> None:
-        """Freeze what is new; keep sending what is already on disk."""
-        self.trouble = f"the journal can't be written: {error}"
+        """Freeze what is new; keep sending what is already on disk, by the newest facts."""
         log.critical("swap.journal_failed", reason=str(error))
-        for effect in pending(self.state):
+        state, facts = self.state, self._facts
+        if facts is not None:
+            state = msgspec.structs.replace(state, view_i=facts.view_i, view_p=facts.view_p)
+        for effect in pending(state):
             if isinstance(effect, _SAFE_WITHOUT_JOURNAL):
                 try:
-                    await perform(self._world, self.state, effect)
+                    await perform(self._world, state, effect)
                 except ChainError as failure:
                     log.warning("swap.effect_failed", reason=str(failure))
 

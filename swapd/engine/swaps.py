@@ -35,6 +35,7 @@ class Swaps:
         self._runners: dict[bytes, Runner] = {}
         self._listeners: list[Listener] = []
         self._coins: Mapping[AssetId, trio.Lock] = {asset: trio.Lock() for asset in world.chains}
+        self._unattended: dict[bytes, str] = {}
         self._nursery: trio.Nursery | None = None
         self._changed = trio.Event()
 
@@ -51,14 +52,46 @@ class Swaps:
             await trio.sleep_forever()
 
     async def resume(self) -> int:
-        """Starts every open swap from the journal; returns how many. Raises StoreError."""
-        records = await self._world.store.open_swaps()
-        for record in records:
-            state = journal.load_state(record)
-            journal.replay(await self._world.store.history(record.swap_id))
-            self._spawn(state, record.sequence)
+        """Starts every open swap from the journal; returns how many. One that can't be run is in
+        `unattended` and never keeps the others from being run. Raises StoreError."""
+        runners = []
+        for record in await self._world.store.open_swaps():
+            try:
+                state = journal.load_state(record)
+                self._check_chains(state)
+            except StoreError as error:
+                self._leave(record.swap_id, str(error))
+                continue
+            await self._check_history(record)
+            runners.append(self._add(state, record.sequence))
+        # All coins are known to be promised before the first runner can choose any.
         await self._reserve()
-        return len(records)
+        for runner in runners:
+            self._start(runner)
+        return len(runners)
+
+    async def _check_history(self, record: JournalRecord) -> None:
+        """The stored state is what counts; a history that an older swapd wrote, or that the clock
+        was set back in, may fold to another one. That is worth a line, never a swap."""
+        try:
+            journal.replay(await self._world.store.history(record.swap_id))
+        except StoreError as error:
+            log.warning("swap.history_differs", swap=record.swap_id.hex(), reason=str(error))
+
+    def _check_chains(self, state: SwapState) -> None:
+        """Raises StoreError for a swap on a chain that is not configured any more."""
+        for leg in (state.agreement.own, state.agreement.theirs):
+            if leg.amount.asset not in self._world.chains:
+                message = f"no node is configured for {leg.amount.asset}: configure it again"
+                raise StoreError(message)
+
+    def _leave(self, swap_id: bytes, reason: str) -> None:
+        log.critical("swap.unattended", swap=swap_id.hex(), reason=reason)
+        self._unattended[swap_id] = reason
+
+    def unattended(self) -> Mapping[bytes, str]:
+        """Open swaps that nobody looks after, and why: the operator must act."""
+        return self._unattended
 
     async def start(self, agreement: Agreement) -> None:
         """Journals a new swap and runs it. On disk when this returns. Raises StoreError."""
@@ -69,7 +102,7 @@ class Swaps:
         at = self._world.clock.now()
         with trio.CancelScope(shield=True):
             await journal.write(self._world.store, state, None, sequence=1, at=at)
-        self._spawn(state, 1)
+        self._start(self._add(state, 1))
         self._tell(state, 1)
 
     def cancel(self, swap_id: bytes) -> bool:
@@ -81,8 +114,11 @@ class Swaps:
         return True
 
     def open(self) -> tuple[SwapState, ...]:
-        """The states of all running swaps, oldest first."""
-        states = [runner.state for runner in self._runners.values()]
+        """The states of all swaps that have no outcome yet, oldest first. One that ended may still
+        run for a while, to sweep back what a stranger paid to its script."""
+        states = [
+            runner.state for runner in self._runners.values() if runner.state.outcome is None
+        ]
         return tuple(sorted(states, key=lambda state: state.agreement.agreed_at))
 
     def live(self, swap_id: bytes) -> SwapState | None:
@@ -116,23 +152,22 @@ class Swaps:
         return sum(
             state.agreement.own.amount.units
             for state in self.open()
-            if state.agreement.own.amount.asset == asset and state.outcome is None
+            if state.agreement.own.amount.asset == asset
         )
 
     def unfunded(self) -> tuple[SwapState, ...]:
         """Running swaps whose lock is not signed yet: their coins are only promised."""
-        return tuple(
-            state
-            for state in self.open()
-            if isinstance(state.own, Unfunded) and state.outcome is None
-        )
+        return tuple(state for state in self.open() if isinstance(state.own, Unfunded))
 
-    def _spawn(self, state: SwapState, sequence: int) -> None:
+    def _add(self, state: SwapState, sequence: int) -> Runner:
+        runner = Runner(self._world, state, sequence, changed=self._on_change, coins=self._coins)
+        self._runners[state.agreement.swap_id] = runner
+        return runner
+
+    def _start(self, runner: Runner) -> None:
         if self._nursery is None:
             message = "Swaps.run is not running"
             raise RuntimeError(message)
-        runner = Runner(self._world, state, sequence, changed=self._on_change, coins=self._coins)
-        self._runners[state.agreement.swap_id] = runner
         self._nursery.start_soon(self._supervise, runner)
 
     async def _supervise(self, runner: Runner) -> None:

@@ -388,6 +388,10 @@ class Libp2pPeers:
         self._tell(frames.Penalise(peer_id=peer_id, why=why[:MAX_TEXT]))
         await trio.lowlevel.checkpoint()
 
+    def peer_count(self) -> int:
+        """How many are connected, as last heard from the network process."""
+        return len(self._connected)
+
     async def peers(self) -> tuple[PeerInfo, ...]:
         """Everyone connected now, with fresh round trip times; nobody while the network is down."""
         session = self._session

@@ -80,6 +80,9 @@ async def test_a_claim_of_an_unconfirmed_lock_shows_its_preimage(bench: Bench) -
     assert lock.depth == 0
     assert lock.spend is not None
     assert lock.spend.preimage == deal.preimage
+    latecomer = bench.adapter()
+    latecomer.watch(deal.watch(await bench.height()))
+    assert (await latecomer.view(deal.name)).locks == (lock,)
     await bench.mine()
     [lock] = (await bench.chain.view(deal.name)).locks
     assert lock.depth == 1

@@ -382,7 +382,7 @@ def test_watching_prints_events_as_they_come(cli: Terminal) -> None:
         cli.daemon.soon(lambda: log.publish(SwapEvent(what="lock final", swap=summary())))
         return original(topic)
 
-    cli.daemon.operations.events = events  # type: ignore[assignment, method-assign]  # a spy
+    cli.daemon.operations.events = events  # type: ignore[assignment, method-assign]  # a spy in its place
     plain = cli("swap", "watch", "--count", "2")
     assert "locking: lock seen" in plain.out
     ndjson = cli("swap", "watch", "--count", "2", "--json").out.splitlines()

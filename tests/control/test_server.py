@@ -336,11 +336,11 @@ async def test_a_client_that_leaves_ends_what_it_was_waiting_for(house: House, w
 
     async def watched(params: object) -> object:
         try:
-            return await original(params)  # type: ignore[arg-type]  # passed through
+            return await original(params)  # type: ignore[arg-type]  # handed on as it came
         finally:
             ended.set()
 
-    house.operations.swap_wait = watched  # type: ignore[assignment, method-assign]  # a spy
+    house.operations.swap_wait = watched  # type: ignore[assignment, method-assign]  # a spy in its place
     await wire.send(request("swap.wait", {"swap_id": SWAP_ID}))
     while "swap_wait" not in house.operations.started:
         await trio.testing.wait_all_tasks_blocked()

@@ -193,6 +193,9 @@ class FakePeers:
         await trio.lowlevel.checkpoint()
         self.penalised.append((peer_id, why))
 
+    def peer_count(self) -> int:
+        return len(self._known)
+
     async def peers(self) -> tuple[PeerInfo, ...]:
         await trio.lowlevel.checkpoint()
         return tuple(self._info(peer_id) for peer_id in sorted(self._known))

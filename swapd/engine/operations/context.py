@@ -31,8 +31,7 @@ from swapd.ports import (
 
 @dataclass(frozen=True)
 class Context:
-    """The engine's parts. `request_stop` begins the daemon's stop; `state` is starting, running
-    or stopping."""
+    """The engine's parts. `state` is starting, running or stopping."""
 
     world: World
     network: str
@@ -46,7 +45,6 @@ class Context:
     taker: Taker
     book_events: EventLog
     swap_events: EventLog
-    request_stop: Callable[[], None]
     state: Callable[[], str]
 
 

@@ -33,9 +33,8 @@ class NodeOperations:
         try:
             identity = c.world.peers.identity()
             peer_id, listen = identity.peer_id, identity.addresses
-            peers = len(await c.world.peers.peers())
         except PeerError:
-            peer_id, listen, peers = "", (), 0
+            peer_id, listen = "", ()
         return calls.GetInfoResult(
             version=c.version,
             api_version=API_VERSION,
@@ -46,7 +45,7 @@ class NodeOperations:
             maker_key=c.world.signer.maker_key().hex(),
             peer_id=peer_id,
             listen=listen,
-            peers=peers,
+            peers=c.world.peers.peer_count(),
             assets=c.assets.assets,
             open_swaps=len(c.swaps.open()),
             own_offers=len(c.offers.live()),
@@ -104,7 +103,6 @@ class NodeOperations:
                     explanation=said.next_action,
                 )
             )
-        self._c.request_stop()
         return calls.StopResult(offers_withdrawn=withdrawn, open_swaps=tuple(swaps))
 
     async def peer_list(self, params: calls.PeerListParams) -> calls.PeerListResult:

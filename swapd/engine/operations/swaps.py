@@ -9,6 +9,7 @@ from protocol.swap.explain import Phase, phase_of
 from protocol.swap.states import SwapState
 from swapd.api import calls
 from swapd.api.errors import ApiError, ErrorName
+from swapd.api.paging import page as paged
 from swapd.api.values import SwapDetail
 from swapd.engine.operations.context import Context
 
@@ -23,15 +24,28 @@ class SwapOperations:
         self._c = context
 
     async def swap_list(self, params: calls.SwapListParams) -> calls.SwapListResult:
+        if params.open_only:
+            return await self._list_open(params)
         after = _cursor(params.cursor)
         rows = await self._c.swaps.page(after=after, limit=params.limit + 1)
         page = rows[: params.limit]
-        shown = [row for row in page if not params.open_only or row[0].outcome is None]
         more = len(rows) > params.limit
         return calls.SwapListResult(
-            swaps=tuple(self._c.views.summary(*row) for row in shown),
+            swaps=tuple(self._c.views.summary(*row) for row in page),
             sequence=self._c.swap_events.sequence,
             next_cursor=page[-1][0].agreement.swap_id.hex() if more else None,
+        )
+
+    async def _list_open(self, params: calls.SwapListParams) -> calls.SwapListResult:
+        states = [state for state in self._c.swaps.open() if state.outcome is None]
+        newest_first = [state.agreement.swap_id for state in reversed(states)]
+        sequence = self._c.swap_events.sequence
+        shown, cursor = paged(newest_first, bytes.hex, params.cursor, params.limit)
+        found = [await self._c.swaps.get(swap_id) for swap_id in shown]
+        return calls.SwapListResult(
+            swaps=tuple(self._c.views.summary(*row) for row in found if row is not None),
+            sequence=sequence,
+            next_cursor=cursor,
         )
 
     async def swap_get(self, params: calls.SwapGetParams) -> calls.SwapGetResult:

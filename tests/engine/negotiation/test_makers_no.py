@@ -150,6 +150,28 @@ async def test_a_hashlock_that_the_maker_saw_before_is_refused() -> None:
     assert maker.is_idle()
 
 
+@pytest.mark.parametrize(
+    ("policy", "second"),
+    [
+        (replace(POLICY, max_open_swaps=1), "other"),
+        (replace(POLICY, max_open_swaps_per_peer=1), "taker"),
+        (replace(POLICY, assets={LTC: AssetLimits(max_locked=7 * COIN)}), "other"),
+    ],
+)
+async def test_the_makers_limits_count_what_is_only_reserved(policy: Policy, second: str) -> None:
+    stage = Stage()
+    maker = stage.party("maker", coins=2, policy=policy)
+    parties = {name: stage.party(name) for name in ("taker", "other")}
+    async with serving(maker):
+        data = await first_take(stage, maker, parties["taker"])
+        channel = await parties["taker"].peers.open("maker", (), PROTOCOL_ID)
+        await channel.send(data)
+        assert isinstance(read(await channel.receive()), SignedReserve)
+        with pytest.raises(TakeRefused) as caught:
+            await take(parties[second], await post(maker, sequence=2), 4 * COIN)
+    assert caught.value.refusal is Refusal.LIMIT_REACHED
+
+
 # --- Strangers that speak for themselves ------------------------------------------------------
 
 
@@ -260,13 +282,14 @@ async def test_a_proposal_twice_makes_one_swap() -> None:
     assert len(maker.swaps.agreements) == 1
 
 
-async def test_a_taker_on_a_fork_is_refused() -> None:
+@pytest.mark.parametrize("blocks", [101, 102])
+async def test_a_taker_on_a_fork_is_refused_at_the_same_and_at_another_height(blocks: int) -> None:
     stage, fork = Stage(), Stage()
     maker = stage.party("maker")
     fork.network = stage.network
     # The same genesis, then other blocks.
     fork.btc.undo(100)
-    fork.btc.mine(101)
+    fork.btc.mine(blocks)
     taker = fork.party("taker")
     stage.clock.set(fork.clock.now())
     taker.world.chains[LTC].ledger = stage.ltc  # type: ignore[attr-defined] # a fake's own
@@ -274,7 +297,7 @@ async def test_a_taker_on_a_fork_is_refused() -> None:
     async with serving(maker):
         with pytest.raises(TakeRefused) as caught:
             await take(taker, signed, 4 * COIN)
-    assert caught.value.refusal is Refusal.WRONG_CHAIN
+    assert (caught.value.refusal, caught.value.by_maker) == (Refusal.WRONG_CHAIN, True)
     assert maker.is_idle()
 
 

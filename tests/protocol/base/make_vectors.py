@@ -1,4 +1,4 @@
-"""Writes signing.json, terms.json, refusals.json and book_sync.json. Run it as a module to write them again.
+"""Writes signing.json and terms.json, refusals.json and book_sync.json (run it as a module).
 
 Owns: the cases, laid out field by field after SPEC.md. Their bytes come from `byhand`, never from
 the code under test.
@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import protocol
 from tests.protocol.base.byhand import array, num, raw, signed, tagged, text, units, x_only
+from tests.protocol.base.refusal_cases import book_sync, refusals
 
 FOLDER: Final = Path(protocol.__file__).parent / "vectors"
 Json = dict[str, Any]
@@ -43,31 +44,31 @@ _R5: Final = "6CFF5C3BA86C69EA4B7376F31A9BCB4F74C1976089B2D9963DA2E5543E177769"
 _S5: Final = "69E89B4C5564D00349106B8497785DD7D1D713A8AE82B32FA79D5F7FC407D39B"
 _BIP340: Final = (
     (0, "00" * 31 + "03", "F9308A019258C31049344F85F89D5229B531C845836F99B08601F113BCE036F9",
-     "00" * 32, "00" * 32, "E907831F80848D1069A5371B402410364BDF1C5F8307B0084C55F1CE2DCA8215"
-     "25F66A4A85EA8B71E482A74F382D2CE5EBEEE8FDB2172F477DF4900D310536C0", True),
+     "00" * 32, "00" * 32, ("E907831F80848D1069A5371B402410364BDF1C5F8307B0084C55F1CE2DCA8215"
+     "25F66A4A85EA8B71E482A74F382D2CE5EBEEE8FDB2172F477DF4900D310536C0"), True),
     (1, "B7E151628AED2A6ABF7158809CF4F3C762E7160F38B4DA56A784D9045190CFEF", _DF,
-     "00" * 31 + "01", _PI, "6896BD60EEAE296DB48A229FF71DFE071BDE413E6D43F917DC8DCF8C78DE3341"
-     "8906D11AC976ABCCB20B091292BFF4EA897EFCB639EA871CFA95F6DE339E4B0A", True),
+     "00" * 31 + "01", _PI, ("6896BD60EEAE296DB48A229FF71DFE071BDE413E6D43F917DC8DCF8C78DE3341"
+     "8906D11AC976ABCCB20B091292BFF4EA897EFCB639EA871CFA95F6DE339E4B0A"), True),
     (2, "C90FDAA22168C234C4C6628B80DC1CD129024E088A67CC74020BBEA63B14E5C9",
      "DD308AFEC5777E13121FA72B9CC1B7CC0139715309B086C960E18FD969774EB8",
      "C87AA53824B4D7AE2EB035A2B5BBBCCC080E76CDC6D1692C4B0B62D798E6D906",
      "7E2D58D8B3BCDF1ABADEC7829054F90DDA9805AAB56C77333024B9D0A508B75C",
-     "5831AAEED7B44BB74E5EAB94BA9D4294C49BCF2A60728D8B4C200F50DD313C1B"
-     "AB745879A5AD954A72C45A91C3A51D3C7ADEA98D82F8481E0E1E03674A6F3FB7", True),
+     ("5831AAEED7B44BB74E5EAB94BA9D4294C49BCF2A60728D8B4C200F50DD313C1B"
+     "AB745879A5AD954A72C45A91C3A51D3C7ADEA98D82F8481E0E1E03674A6F3FB7"), True),
     (3, "0B432B2677937381AEF05BB02A66ECD012773062CF3FA2549E44F58ED2401710",
      "25D1DFF95105F5253C4022F628A996AD3A0D95FBF21D468A1B33F8C160D8F517", "FF" * 32, "FF" * 32,
-     "7EB0509757E246F19449885651611CB965ECC1A187DD51B64FDA1EDC9637D5EC"
-     "97582B9CB13DB3933705B32BA982AF5AF25FD78881EBB32771FC5922EFC66EA3", True),
+     ("7EB0509757E246F19449885651611CB965ECC1A187DD51B64FDA1EDC9637D5EC"
+     "97582B9CB13DB3933705B32BA982AF5AF25FD78881EBB32771FC5922EFC66EA3"), True),
     (4, "", "D69C3509BB99E412E68B0FE8544E72837DFA30746D8BE2AA65975F29D22DC7B9", "",
      "4DF3C3F68FCC83B27E9D42C90431A72499F17875C81A599B566C9889B9696703",
-     "00000000000000000000003B78CE563F89A0ED9414F5AA28AD0D96D6795F9C63"
-     "76AFB1548AF603B3EB45C9F8207DEE1060CB71C04E80F593060B07D28308D7F4", True),
+     ("00000000000000000000003B78CE563F89A0ED9414F5AA28AD0D96D6795F9C63"
+     "76AFB1548AF603B3EB45C9F8207DEE1060CB71C04E80F593060B07D28308D7F4"), True),
     (5, "", "EEFDEA4CDB677750A420FEE807EACF21EB9898AE79B9768766E4FAA04A2D4A34", "", _PI,
      _R5 + _S5, False),
-    (6, "", _DF, "", _PI, "FFF97BD5755EEEA420453A14355235D382F6472F8568A18B2F057A1460297556"
-     "3CC27944640AC607CD107AE10923D9EF7A73C643E166BE5EBEAFA34B1AC553E2", False),
-    (7, "", _DF, "", _PI, "1FA62E331EDBC21C394792D2AB1100A7B432B013DF3F6FF4F99FCB33E0E1515F"
-     "28890B3EDB6E7189B630448B515CE4F8622A954CFE545735AAEA5134FCCDB2BD", False),
+    (6, "", _DF, "", _PI, ("FFF97BD5755EEEA420453A14355235D382F6472F8568A18B2F057A1460297556"
+     "3CC27944640AC607CD107AE10923D9EF7A73C643E166BE5EBEAFA34B1AC553E2"), False),
+    (7, "", _DF, "", _PI, ("1FA62E331EDBC21C394792D2AB1100A7B432B013DF3F6FF4F99FCB33E0E1515F"
+     "28890B3EDB6E7189B630448B515CE4F8622A954CFE545735AAEA5134FCCDB2BD"), False),
     (8, "", _DF, "", _PI,
      _R5 + "961764B3AA9B2FFCB6EF947B6887A226E8D7C93E00C5ED0C1834FF0D0C2E6DA6", False),
     (9, "", _DF, "", _PI,
@@ -185,30 +186,18 @@ def _fields(timing: str, exposure: bytes, leg_i: bytes, leg_p: bytes) -> list[by
     ]
 
 
-def terms() -> Json:
-    """Two good terms with their hash, and what is not the encoding of terms."""
-    home = array(num(21_600), num(6))
-    regtest = array(num(30), num(6))
-    leg_i = _leg(BTC_REGTEST, 100_000, (0x21, 0x22), (1_800_000_370, 2), 5)
-    leg_p = _leg(LTC_REGTEST, 700_000, (0x23, 0x24), (1_800_000_165, 3), 6)
-    big_i = _leg(BTC, 2_100_000_000_000_000, (0x31, 0x32), (1_800_112_800, 3), 800_000)
-    big_p = _leg(LTC, 2**64, (0x33, 0x34), (1_800_066_600, 12), 2_700_000)
-    small = _fields("regtest", regtest, leg_i, leg_p)
-    large = _fields("standard", home, big_i, big_p)
+def _not_terms(small: list[bytes], leg_i: bytes, leg_p: bytes) -> list[tuple[str, bytes, str]]:
+    """Bytes that differ from good terms in one thing, and the refusal."""
 
     def changed(index: int, value: bytes) -> bytes:
         return array(*small[:index], value, *small[index + 1 :])
 
-    good = {
-        "regtest, small figures": array(*small),
-        "standard, amounts over 64 bits": array(*large),
-    }
-    bad = [
+    return [
         ("a field is missing", array(*small[:-1]), "malformed"),
         ("a field is added", array(*small, num(0)), "malformed"),
         ("a trailing byte", array(*small) + b"\x00", "malformed"),
         ("cut short", array(*small)[:-1], "malformed"),
-        ("the length of the array in its long form", b"\xdc\x00\x0d" + array(*small)[1:], "malformed"),
+        ("the long form of the array", b"\xdc\x00\x0d" + array(*small)[1:], "malformed"),
         ("the version padded to two bytes", changed(0, b"\xcc\x01"), "malformed"),
         ("the hashlock as hexadecimal text", changed(5, text("15" * 32)), "malformed"),
         ("an unknown timing", changed(7, text("slow")), "malformed"),
@@ -235,10 +224,28 @@ def terms() -> Json:
         ("a map in place of an array", b"\x80", "malformed"),
         ("nothing", b"", "malformed"),
         ("over 16,384 bytes", array(*small) + bytes(16_384), "too_large"),
-    ]  # fmt: skip
+    ]
+
+
+def terms() -> Json:
+    """Two good terms with their hash, and what is not the encoding of terms."""
+    home = array(num(21_600), num(6))
+    regtest = array(num(30), num(6))
+    leg_i = _leg(BTC_REGTEST, 100_000, (0x21, 0x22), (1_800_000_370, 2), 5)
+    leg_p = _leg(LTC_REGTEST, 700_000, (0x23, 0x24), (1_800_000_165, 3), 6)
+    big_i = _leg(BTC, 2_100_000_000_000_000, (0x31, 0x32), (1_800_112_800, 3), 800_000)
+    big_p = _leg(LTC, 2**64, (0x33, 0x34), (1_800_066_600, 12), 2_700_000)
+    small = _fields("regtest", regtest, leg_i, leg_p)
+    large = _fields("standard", home, big_i, big_p)
+
+    good = {
+        "regtest, small figures": array(*small),
+        "standard, amounts over 64 bits": array(*large),
+    }
+    bad = _not_terms(small, leg_i, leg_p)
     return {
-        "source": "tests/protocol/base/make_vectors.py: fields in SPEC.md's order, by a MessagePack "
-        "writer and hashlib that share no code with what is tested",
+        "source": "tests/protocol/base/make_vectors.py: fields in SPEC.md's order, by a "
+        "MessagePack writer and hashlib that share no code with what is tested",
         "good": [
             {"name": name, "bytes": data.hex(), "terms_hash": tagged("swapd/terms/1", data).hex()}
             for name, data in good.items()
@@ -264,144 +271,6 @@ def terms() -> Json:
             {"why": why, "bytes": data.hex(), "refusal": refusal} for why, data, refusal in bad
         ],
     }  # fmt: skip
-
-
-# --- Refusals ---------------------------------------------------------------------------------
-
-REFUSALS: Final = (
-    "malformed", "too_large", "unknown_version", "unexpected_message", "wrong_swap",
-    "bad_signature", "unknown_offer", "offer_expired", "offer_cancelled", "own_offer",
-    "amount_out_of_range", "amount_taken", "insufficient_funds", "below_economic_minimum",
-    "limit_reached", "unsupported_kind", "unsupported_asset", "wrong_chain", "wrong_terms",
-    "wrong_expiry", "wrong_key", "reused_hashlock", "depth_too_small", "exposure_too_long",
-    "bad_proof_of_funds", "clock_skew", "too_late", "node_not_ready", "busy", "shutting_down",
-    "internal",
-)  # fmt: skip
-
-
-def _refuse(swap_id: bytes, name: str, detail: str) -> bytes:
-    return array(text("refuse"), raw(swap_id), text(name), text(detail))
-
-
-# Figures of a take that is fine, and what changes in each case. 270 vbytes of claim and refund at
-# 3703 per 1000 cost 1000 (999.81 rounded up), ten times that is just the 10,000 of leg I.
-_TAKE: Final[Json] = {
-    "now": 1_800_000_000,
-    "price": ["1", "7"],
-    "minimum": "70000",
-    "maximum": "700000",
-    "remaining": "700000",
-    "expires": 1_800_003_600,
-    "offer_kinds": ["p2tr-musig2", "p2wsh"],
-    "offer_timing": "regtest",
-    "depth_buy": 2,
-    "depth_sell": 3,
-    "offer_is_another": False,
-    "taker_is_the_maker": False,
-    "units": "70000",
-    "kind": "p2wsh",
-    "timing": "regtest",
-    "created": 1_800_000_000,
-    "depth_i": 2,
-    "depth_p": 3,
-    "pinned_i": [200, "aa" * 32],
-    "pinned_p": [300, "bb" * 32],
-    "our_timing": "regtest",
-    "our_pinned_i": [200, "aa" * 32],
-    "our_pinned_p": [300, "bb" * 32],
-    "our_stress_fee_rate": 3703,
-}
-_TAKES: Final[tuple[tuple[str, Json, str], ...]] = (
-    ("a take of another offer", {"offer_is_another": True}, "unknown_offer"),
-    ("maker and taker are one", {"taker_is_the_maker": True}, "own_offer"),
-    ("the offer expires now", {"expires": 1_800_000_000}, "offer_expired"),
-    ("the offer expired long ago", {"expires": 1_700_000_000}, "offer_expired"),
-    ("a kind that the offer has and we do not speak", {"kind": "p2tr-musig2"}, "unsupported_kind"),
-    ("a kind that the offer does not have", {"offer_kinds": ["p2tr-musig2"]}, "unsupported_kind"),
-    ("a kind that nobody has", {"kind": "x"}, "unsupported_kind"),
-    ("another timing than the offer's", {"timing": "fast"}, "wrong_terms"),
-    ("another timing than ours", {"our_timing": "standard"}, "wrong_terms"),
-    ("made 6 s ago", {"created": 1_799_999_994}, "clock_skew"),
-    ("made in 6 s", {"created": 1_800_000_006}, "clock_skew"),
-    ("one unit below the minimum", {"units": "69999"}, "amount_out_of_range"),
-    ("one unit above the maximum", {"units": "700001"}, "amount_out_of_range"),
-    ("nothing", {"units": "0"}, "amount_out_of_range"),
-    ("one unit more than is left", {"remaining": "69999"}, "amount_taken"),
-    ("nothing is left", {"remaining": "0"}, "amount_taken"),
-    ("the spends cost a unit over a tenth", {"our_stress_fee_rate": 3704},
-     "below_economic_minimum"),
-    ("leg I pinned 73 blocks above ours", {"pinned_i": [273, "cc" * 32]}, "wrong_chain"),
-    ("leg I pinned 73 blocks below ours", {"pinned_i": [127, "cc" * 32]}, "wrong_chain"),
-    ("leg P pinned 73 blocks above ours", {"pinned_p": [373, "cc" * 32]}, "wrong_chain"),
-    ("another block at the height of ours", {"pinned_p": [300, "cc" * 32]}, "wrong_chain"),
-    ("a block hash of 31 bytes", {"pinned_i": [201, "cc" * 31]}, "wrong_chain"),
-)  # fmt: skip
-_FINE: Final[tuple[tuple[str, Json, list[Any]], ...]] = (
-    ("as it stands", {}, ["10000", "70000", 2, 3]),
-    ("one unit more costs one more", {"units": "70001"}, ["10001", "70001", 2, 3]),
-    ("the whole", {"units": "700000"}, ["100000", "700000", 2, 3]),
-    ("made 5 s ago", {"created": 1_799_999_995}, ["10000", "70000", 2, 3]),
-    ("made in 5 s", {"created": 1_800_000_005}, ["10000", "70000", 2, 3]),
-    ("a second before the offer expires", {"expires": 1_800_000_001}, ["10000", "70000", 2, 3]),
-    ("just what is left", {"remaining": "70000"}, ["10000", "70000", 2, 3]),
-    ("pinned 72 blocks away", {"pinned_i": [272, "cc" * 32], "pinned_p": [228, "cc" * 32]},
-     ["10000", "70000", 2, 3]),
-    ("the taker asks for more depth", {"depth_i": 9, "depth_p": 8}, ["10000", "70000", 9, 8]),
-    ("the offer asks for more depth", {"depth_buy": 9, "depth_sell": 8},
-     ["10000", "70000", 9, 8]),
-    ("nobody asks for less than the timing's", {"depth_i": 1, "depth_p": 1, "depth_buy": 1,
-     "depth_sell": 1}, ["10000", "70000", 2, 3]),
-)  # fmt: skip
-# Keys of an HTLC: x of the generator, of twice the generator; 5 is the x of no point (BIP340).
-_X1: Final = "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"
-_X2: Final = "c6047f9441ed7d6d3045406e95c07cd85c778e4b8cef3ca7abac09b95c709ee5"
-_KEYS: Final = (
-    ("two keys", ["02" + _X1, "03" + _X2], None),
-    ("the same key twice", ["02" + _X1, "02" + _X1], "wrong_key"),
-    ("the same x with the other sign", ["02" + _X1, "03" + _X1], "wrong_key"),
-    ("an x of no point", ["02" + _X1, "02" + "00" * 31 + "05"], "wrong_key"),
-    ("an x above the field", ["02" + _X1, "02" + "ff" * 32], "wrong_key"),
-    ("an uncompressed form", ["02" + _X1, "04" + _X2], "wrong_key"),
-    ("an x-only key of 32 bytes", ["02" + _X1, _X2], "wrong_key"),
-    ("34 bytes", ["02" + _X1, "02" + _X2 + "00"], "wrong_key"),
-    ("nothing", ["02" + _X1, ""], "wrong_key"),
-)
-
-
-def refusals() -> Json:
-    """The message of each refusal, and messages that are none."""
-    name, swap = "busy", b"\x11" * 32
-    good = [(refusal, swap, "why not") for refusal in REFUSALS]
-    good += [(name, b"", ""), (name, swap, "x" * 200), (name, swap, "é" * 200)]
-    bad = [
-        ("an unknown name", _refuse(swap, "dislike", "")),
-        ("the name in capitals", _refuse(swap, "BUSY", "")),
-        ("the name as bytes", array(text("refuse"), raw(swap), raw(b"busy"), text(""))),
-        ("a detail of 201 characters", _refuse(swap, name, "x" * 201)),
-        ("a detail that is not UTF-8",
-         array(text("refuse"), raw(swap), text(name), b"\xa2\xc3\x28")),
-        ("a swap id of 33 bytes", _refuse(swap + b"\x00", name, "")),
-        ("no detail", array(text("refuse"), raw(swap), text(name))),
-        ("more than a detail", array(text("refuse"), raw(swap), text(name), text(""), num(1))),
-        ("another tag", array(text("refused"), raw(swap), text(name), text(""))),
-        ("the tag as bytes", array(raw(b"refuse"), raw(swap), text(name), text(""))),
-        ("no tag", array(raw(swap), text(name), text(""))),
-    ]  # fmt: skip
-    return {
-        "source": "names copied from section 21 of SPEC.md; bytes by tests/protocol/base/byhand.py; takes and "
-        "keys by hand from section 13",
-        "names": list(REFUSALS),
-        "good": [
-            {
-                "refusal": refusal,
-                "swap_id": swap_id.hex(),
-                "detail": detail,
-                "bytes": _refuse(swap_id, refusal, detail).hex(),
-            }
-            for refusal, swap_id, detail in good
-        ],
-        "refused": [{"why": why, "bytes": data.hex(), "refusal": "malformed"} for why, data in bad],
-    }
 
 
 def files() -> dict[str, str]:

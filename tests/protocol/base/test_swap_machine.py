@@ -81,8 +81,8 @@ def observed(case: Json, state: SwapState) -> Event:
 
 def signed(what: str, state: SwapState) -> Event:
     """What the first effect of that kind asks for, done."""
-    kinds = {"lock": BuildLock, "kill": BuildKill, "claim": BuildClaim, "refund": BuildRefund}
-    effect = next(owed for owed in pending(state) if isinstance(owed, kinds[what]))
+    wanted = f"build_{what}"
+    effect = next(owed for owed in pending(state) if owed.__struct_config__.tag == wanted)
     own = cast("ChainView", own_view(state))
     match effect:
         case BuildLock():

@@ -1,16 +1,14 @@
-"""The encoding of terms and of refusals: every vector, field by field."""
+"""The encoding of terms: every vector, field by field."""
 
 import pytest
 
 from protocol.codec import decode, encode
-from protocol.errors import DecodeError, Refusal, RemoteProtocolError
+from protocol.errors import DecodeError, Refusal
 from protocol.limits import MAX_NEGOTIATION_BYTES
-from protocol.negotiation.messages import Refuse, read, refuse
 from protocol.terms import LegName, Role, Terms, other_leg, own_leg, terms_hash
 from tests.protocol.base.vectors import Json, case_id, load, plain
 
 TERMS = load("terms")
-REFUSALS = load("refusals")
 
 
 def read_terms(data: bytes) -> Terms:
@@ -65,34 +63,3 @@ def test_each_role_funds_its_own_leg_and_claims_the_other() -> None:
     terms = read_terms(bytes.fromhex(TERMS["good"][0]["bytes"]))
     assert (terms.leg(LegName.I), terms.leg(LegName.P)) == (terms.leg_i, terms.leg_p)
     assert terms.leg_i.amount.asset.startswith(terms.leg_i.chain + "/")
-
-
-# --- Refusals ---------------------------------------------------------------------------------
-
-
-def test_the_vectors_have_every_refusal_and_no_other() -> None:
-    assert REFUSALS["names"] == [refusal.value for refusal in Refusal]
-
-
-@pytest.mark.parametrize(
-    "case", REFUSALS["good"], ids=lambda c: f"{c['refusal']} {c['detail'][:3]}"
-)
-def test_a_refusal_travels_by_its_name(case: Json) -> None:
-    data, swap_id = bytes.fromhex(case["bytes"]), bytes.fromhex(case["swap_id"])
-    assert read(data) == Refuse(swap_id, Refusal(case["refusal"]), case["detail"])
-    error = RemoteProtocolError(Refusal(case["refusal"]), case["detail"])
-    assert refuse(swap_id, error) == data
-
-
-@pytest.mark.parametrize("case", REFUSALS["refused"], ids=case_id)
-def test_what_is_no_refusal_is_malformed(case: Json) -> None:
-    with pytest.raises(DecodeError) as caught:
-        read(bytes.fromhex(case["bytes"]))
-    assert caught.value.refusal is Refusal(case["refusal"])
-
-
-def test_the_detail_of_a_refusal_is_cut_and_made_printable() -> None:
-    error = RemoteProtocolError(Refusal.BUSY, "\x1b[31m" + "y" * 300)
-    message = read(refuse(b"", error))
-    assert isinstance(message, Refuse)
-    assert message.detail == "?[31m" + "y" * 195

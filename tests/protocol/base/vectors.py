@@ -37,11 +37,11 @@ def load(name: str) -> Json:
 
 
 def spelled(notation: str) -> bytes:
-    """Hex with blanks, in which `xx*n` is a byte n times."""
+    """Hex with blanks between parts; `part*n` is a part n times."""
     whole = b""
     for part in notation.split():
         stem, _, times = part.partition("*")
-        whole += bytes.fromhex(stem[:-2]) + bytes.fromhex(stem[-2:]) * int(times or 1)
+        whole += bytes.fromhex(stem) * int(times or 1)
     return whole
 
 

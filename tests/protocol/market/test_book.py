@@ -111,11 +111,12 @@ class BookMachine(RuleBasedStateMachine):
             self.hear(name, self.model.said[name])
 
     def hear(self, name: bytes, one: Offer) -> None:
+        is_new = name not in self.model.said
         self.model.said[name] = one
         if one.maker in self.model.present:
             self.model.unheard.discard(name)
             self.model.hidden.discard(name)
-        elif self.book.get(name) is None:
+        elif is_new:
             self.model.unheard.add(name)
         self.book.put(one, self.wire[name], now=self.model.now)
 

@@ -1,7 +1,7 @@
 """Bytes nobody would send: whatever comes is refused by name and moves nothing."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol.codec import encode
@@ -30,6 +30,7 @@ def feed(at_maker: maker.MakerNegotiation, at_taker: taker.TakerNegotiation, dat
     assert (repr(at_maker), repr(at_taker)) == before
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(maker_states, taker_states, st.binary(max_size=400))
 def test_noise_is_refused_in_every_state(
     at_maker: maker.MakerNegotiation, at_taker: taker.TakerNegotiation, noise: bytes
@@ -37,6 +38,7 @@ def test_noise_is_refused_in_every_state(
     feed(at_maker, at_taker, noise)
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(maker_states, taker_states, messages, st.data())
 def test_a_truncated_message_is_refused_in_every_state(
     at_maker: maker.MakerNegotiation,
@@ -47,6 +49,7 @@ def test_a_truncated_message_is_refused_in_every_state(
     feed(at_maker, at_taker, message[: data.draw(st.integers(0, len(message) - 1))])
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(maker_states, taker_states, messages, st.binary(min_size=1, max_size=40))
 def test_a_message_with_a_tail_is_refused_in_every_state(
     at_maker: maker.MakerNegotiation,
@@ -57,6 +60,7 @@ def test_a_message_with_a_tail_is_refused_in_every_state(
     feed(at_maker, at_taker, message + tail)
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.sampled_from(["take", "reserve", "propose", "accept"]), st.data())
 def test_no_flipped_bit_of_a_signed_message_goes_unnoticed(name: str, data: st.DataObject) -> None:
     message = bytearray(MESSAGES[name])
@@ -69,6 +73,7 @@ def test_no_flipped_bit_of_a_signed_message_goes_unnoticed(name: str, data: st.D
     )
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.permutations(list(MESSAGES)))
 def test_in_whatever_order_messages_come_only_the_due_ones_move_a_maker(order: list[str]) -> None:
     state: maker.MakerNegotiation = MAKER_STATES["listening"]
@@ -89,6 +94,7 @@ def test_an_oversized_message_is_refused_before_it_is_read() -> None:
         assert caught.value.refusal is expected
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.text(max_size=400), st.sampled_from(list(Refusal)))
 def test_every_refusal_we_write_can_be_read(detail: str, refusal: Refusal) -> None:
     message = read(refuse(b"", RemoteProtocolError(refusal, detail)))

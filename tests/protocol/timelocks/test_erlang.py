@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol.errors import LocalProtocolError
@@ -43,6 +43,7 @@ def test_no_blocks_take_no_time() -> None:
     assert quantile(0, 900, 6) == 0
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.integers(1, 80), st.sampled_from([10, 225, 900]), st.integers(2, 9))
 def test_quantiles_are_the_first_second_that_covers_the_risk(
     blocks: int, mean: int, risk: int
@@ -50,6 +51,7 @@ def test_quantiles_are_the_first_second_that_covers_the_risk(
     assert quantile(blocks, mean, risk) == oracle.quantile(blocks, mean, risk)
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.integers(0, 200), st.sampled_from([225, 900]), st.integers(2, 8))
 def test_more_blocks_and_less_risk_never_take_less_time(blocks: int, mean: int, risk: int) -> None:
     assert quantile(blocks, mean, risk) < quantile(blocks + 1, mean, risk)
