@@ -34,8 +34,6 @@ class Tag(enum.StrEnum):
     RESERVE = "swapd/reserve/1"
     TERMS = "swapd/terms/1"
     PROOF_OF_FUNDS = "swapd/proof-of-funds/1"
-    SWAP_KEY = "swapd/swap-key/1"
-    PREIMAGE = "swapd/preimage/1"
 
 
 def tagged_hash(tag: Tag, message: bytes) -> bytes:

@@ -178,5 +178,6 @@ def _warnings(state: SwapState) -> tuple[str, ...]:
     if state.bound and state.outcome is None:
         theirs = reading.their_lock(state)
         if theirs is None or theirs.depth == 0:
-            found.append("the other side's lock fell out of its chain; it is sent again")
+            again = "; it is sent again" if state.agreement.role is Role.PARTICIPANT else ""
+            found.append("the other side's lock fell out of its chain" + again)
     return tuple(found)

@@ -10,7 +10,7 @@ can't be written can't act.
 import msgspec
 
 from protocol.swap.facts import ChainView, LockSeen, Restriction
-from protocol.swap.reading import signed_lock, view_of
+from protocol.swap.reading import signed_lock
 from protocol.swap.states import SwapState
 from protocol.terms import LegName, other_leg
 

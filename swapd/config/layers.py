@@ -16,6 +16,7 @@ from swapd.config.errors import ConfigError
 from swapd.config.keys import CHAIN_NAMES, Key, all_keys, declared, dotted, fields, is_list, unknown
 
 ENV_PREFIX = "SWAPD_"
+_NO_KEYS = frozenset({"SWAPD_REGTEST_KILL_AT"})  # a test hook whose name looks like a key
 _MAX_FILE = 256 * 1024
 _AMOUNTS = frozenset({"minimum", "maximum", "max_locked"})
 
@@ -59,7 +60,7 @@ def environment_layer(environ: Mapping[str, str], base: Path) -> Layer:
     values: dict[Key, Any] = {}
     problems: list[str] = []
     for variable, text in environ.items():
-        if not variable.startswith(ENV_PREFIX):
+        if not variable.startswith(ENV_PREFIX) or variable in _NO_KEYS:
             continue
         key = tuple(variable.removeprefix(ENV_PREFIX).lower().split("__"))
         if len(key) == 1 and declared(key) is None and "did you mean" not in unknown(key):

@@ -13,7 +13,7 @@ from protocol.assets import AssetId
 from protocol.swap.agreement import Agreement
 from protocol.swap.machine import begin, is_closed
 from protocol.swap.pending import holds_coins
-from protocol.swap.states import SwapState, Unfunded
+from protocol.swap.states import SwapState
 from swapd.engine import journal
 from swapd.engine.runner import Runner
 from swapd.engine.world import World
@@ -116,9 +116,7 @@ class Swaps:
     def open(self) -> tuple[SwapState, ...]:
         """The states of all swaps that have no outcome yet, oldest first. One that ended may still
         run for a while, to sweep back what a stranger paid to its script."""
-        states = [
-            runner.state for runner in self._runners.values() if runner.state.outcome is None
-        ]
+        states = [runner.state for runner in self._runners.values() if runner.state.outcome is None]
         return tuple(sorted(states, key=lambda state: state.agreement.agreed_at))
 
     def live(self, swap_id: bytes) -> SwapState | None:
@@ -154,10 +152,6 @@ class Swaps:
             for state in self.open()
             if state.agreement.own.amount.asset == asset
         )
-
-    def unfunded(self) -> tuple[SwapState, ...]:
-        """Running swaps whose lock is not signed yet: their coins are only promised."""
-        return tuple(state for state in self.open() if isinstance(state.own, Unfunded))
 
     def _add(self, state: SwapState, sequence: int) -> Runner:
         runner = Runner(self._world, state, sequence, changed=self._on_change, coins=self._coins)

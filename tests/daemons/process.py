@@ -14,7 +14,7 @@ from typing import Any
 import trio
 
 from swapd.control.client import Client, open_client
-from swapd.control.failures import CannotConnectError
+from swapd.control.failures import CallError, CannotConnectError
 from tests.nodes import Party
 from tests.nodes.process import end, kill, spawn, wait_ended
 
@@ -169,9 +169,15 @@ class SwapdProcess:
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[Client]:
-        """A connected client."""
+        """A connected client. Raises CallError and CannotConnectError as they are."""
+        failed: CallError | CannotConnectError | None = None
         async with open_client(self.socket) as client:
-            yield client
+            try:
+                yield client
+            except (CallError, CannotConnectError) as error:
+                failed = error  # raised below: the client's nursery would wrap it in a group
+        if failed is not None:
+            raise failed
 
     async def call(self, method: str, **params: object) -> Any:
         """One call on a connection of its own. Raises CallError, CannotConnectError."""

@@ -77,6 +77,10 @@ class NodeOperations:
                 where = f"swap {state.agreement.swap_id.hex()[:16]}"
                 remedy = "it is tried again by itself; see `swap-cli swap show`"
                 problems.append(calls.Problem(where=where, what=trouble, remedy=remedy))
+        for swap_id, reason in self._c.swaps.unattended().items():
+            remedy = "its coins are not looked after until this is mended and swapd started again"
+            where = f"swap {swap_id.hex()[:16]}"
+            problems.append(calls.Problem(where=where, what=reason, remedy=remedy))
         said = [explain.summarise(state) for state in swaps]
         moments = [moment for state in swaps if (moment := next_deadline(state)) is not None]
         return calls.HealthResult(

@@ -32,8 +32,6 @@ TAGS: Final = (
     "swapd/reserve/1",
     "swapd/terms/1",
     "swapd/proof-of-funds/1",
-    "swapd/swap-key/1",
-    "swapd/preimage/1",
 )
 
 # BIP340, bip-0340/test-vectors.csv, rows 0 to 14: index, secret, public key, aux, message,
