@@ -98,7 +98,9 @@ class Wallet:
         free = [coin for coin in usable if coin.ref not in held]
         return WalletBalance(
             confirmed=sum(coin.units for coin in free),
-            reserved=sum(coin.units for coin in await self.unspent(sorted(self._reserved))),
+            reserved=sum(
+                coin.units for coin in await self.unspent(sorted(self._reserved), mempool=True)
+            ),
             unconfirmed=await self.unconfirmed_units(),
             unusable=sum(coin.units for coin in listed if not is_usable(coin.script_pubkey)),
             coins=len(free),

@@ -175,9 +175,9 @@ class Publisher:
             return None
         if self._certificate is not None and self._still_good(identity, now):
             return self._certificate[0]
-        # Of two certificates the later counts, also where two are made within a second.
-        before = 0 if self._certificate is None else self._certificate[1].created
-        created = max(now, before + 1)
+        # Of two certificates the later counts, also where two are made within a second, by two
+        # runs of this daemon, or after the clock was set back.
+        created = await self._world.store.next_counter("certificate", now)
         certificate = Certificate(
             IDENTITY_VERSION,
             self._own,

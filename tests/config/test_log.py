@@ -39,7 +39,15 @@ class State(Struct):
 def _restored() -> Iterator[None]:
     """Logging as it was."""
     handlers, level = logging.root.handlers[:], logging.root.level
+    names = [logging.getLogger(name) for name in ("httpx",)]
+    disabled, states = logging.root.manager.disable, [each.disabled for each in names]
+    logging.disable(logging.NOTSET)  # other tests of this process import libraries that disable
+    for each in names:
+        each.disabled = False
     yield
+    logging.disable(disabled)
+    for each, state in zip(names, states, strict=True):
+        each.disabled = state
     structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()
     logging.root.handlers[:] = handlers

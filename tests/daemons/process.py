@@ -54,7 +54,8 @@ class SwapdProcess:
         self.log = folder / "log.jsonl"
         self.config = folder / "swapd.toml"
         self.socket = folder / "regtest" / "rpc.sock"
-        self._passphrase = folder / "passphrase"
+        self.passphrase = PASSPHRASE
+        self._passphrase_file = folder / "passphrase"
         self._clock = clock
         self._party = party
         self.bootstrap = tuple(bootstrap)
@@ -78,23 +79,24 @@ class SwapdProcess:
         if self._party is not None:
             lines += _chain_lines(self._party)
         self.config.write_text("\n".join(lines) + "\n")
-        self._passphrase.touch(mode=0o600)
-        self._passphrase.write_text(PASSPHRASE)
+        self._passphrase_file.touch(mode=0o600)
+        self._passphrase_file.write_text(self.passphrase)
 
     async def init(self) -> str:
         """`swapd init`; returns what it printed (the words)."""
         self.write_config()
         done = await trio.run_process(
-            [*self._command("init"), "--yes"], capture_stdout=True, check=True
+            [*self.command("init"), "--yes"], capture_stdout=True, check=True
         )
         return done.stdout.decode()
 
-    def _command(self, verb: str) -> list[str]:
+    def command(self, verb: str) -> list[str]:
+        """What to run for `swapd <verb>` with this daemon's configuration."""
         command = [sys.executable, "-m", "swapd", verb, "--config", str(self.config)]
         for key, value in self._settings.items():
             command += ["--set", f"{key}={value}"]
         if verb in {"init", "run"}:
-            command += ["--passphrase-file", str(self._passphrase)]
+            command += ["--passphrase-file", str(self._passphrase_file)]
         return command
 
     async def start(self, *, env: Mapping[str, str] | None = None, wait: bool = True) -> None:
@@ -103,7 +105,7 @@ class SwapdProcess:
             await self.init()
         self.write_config()
         with self.log.open("ab") as log:
-            self._process = spawn(self._command("run"), env=env, stderr=log, stdout=log)
+            self._process = spawn(self.command("run"), env=env, stderr=log, stdout=log)
         if wait:
             await self.wait_ready()
 

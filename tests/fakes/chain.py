@@ -403,9 +403,7 @@ class FakeChain:
         ]
         return WalletBalance(
             confirmed=sum(coin.units for coin in free),
-            reserved=sum(
-                coin.units for coin in self._owned(mempool=False) if coin.ref in self._reserved
-            ),
+            reserved=sum(coin.units for coin in self._owned() if coin.ref in self._reserved),
             unconfirmed=self._unconfirmed(),
             unusable=sum(unusable),
             coins=len(free),

@@ -59,7 +59,7 @@ async def test_the_network_process_does_not_outlive_a_killed_daemon(real_process
         trio.run(main)
     """)
     command = [sys.executable, "-c", script]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as daemon:  # noqa: ASYNC220 - quick
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as daemon:  # noqa: ASYNC220 - starting it is quick enough to block
         assert daemon.stdout is not None
         with trio.fail_after(PATIENCE):
             line = await trio.to_thread.run_sync(daemon.stdout.readline)

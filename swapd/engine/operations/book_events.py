@@ -4,6 +4,7 @@ Owns: the two pumps. Must not know: sockets, how the book changes.
 """
 
 from protocol.book import Change, Why
+from protocol.swap.machine import begin
 from protocol.swap.states import SwapState
 from swapd.api.amounts import AssetTable
 from swapd.api.calls import BookEvent, SwapEvent
@@ -54,7 +55,11 @@ class SwapPump:
     def follow(self, state: SwapState, sequence: int) -> None:
         """One change."""
         swap_id = state.agreement.swap_id
-        what = changed_in_words(self._before.get(swap_id), state)
+        before = self._before.get(swap_id)
+        if before is None and sequence > 1:
+            # Not the agreement: a swap of an earlier run of the daemon, or one that has ended.
+            before = begin(state.agreement)
+        what = changed_in_words(before, state)
         if state.outcome is None:
             self._before[swap_id] = state
         else:

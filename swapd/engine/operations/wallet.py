@@ -6,6 +6,7 @@ Owns: those calls. Must not know: node RPC, key storage, sockets.
 from collections.abc import Iterable
 
 from protocol.assets import AssetId
+from protocol.bitcoin.spends import MAX_SWEEP_INPUTS
 from protocol.swap import reading
 from protocol.swap.states import SwapState
 from swapd.api import calls
@@ -74,7 +75,8 @@ class WalletOperations:
         chain = self._c.world.chains[asset]
         _check_address(chain, params.destination)
         try:
-            coins = await self._payout(asset)
+            # More than one transaction can hold are left for the next withdrawal.
+            coins = (await self._payout(asset))[:MAX_SWEEP_INPUTS]
             if not coins:
                 message = f"there are no {info.ticker} to withdraw"
                 raise ApiError(ErrorName.NOTHING_TO_WITHDRAW, message)

@@ -1,5 +1,7 @@
 """Several markets that know each other only by what the network tells them."""
 
+from typing import Any
+
 import trio
 from msgspec.structs import replace
 from trio.testing import MockClock
@@ -7,7 +9,14 @@ from trio.testing import MockClock
 from protocol.amounts import Price
 from protocol.book import Why
 from protocol.codec import encode
-from protocol.gossip import Item, ItemKind, decode_items, encode_items, pair_topic
+from protocol.gossip import (
+    Item,
+    ItemKind,
+    decode_items,
+    encode_items,
+    item_of,
+    pair_topic,
+)
 from protocol.lease import Heartbeat
 from protocol.offers import pair_id
 from protocol.reconcile import (
@@ -142,8 +151,9 @@ async def test_a_leap_of_the_wall_clock_empties_no_book_and_newcomers_still_see_
     with trio.move_on_after(5):
         await taker.market.wait_changed()
     assert len(taker.asks()) == 1
+    stage.network.cut.add("maker")
     newcomer = await stage.node("newcomer")
-    await newcomer.until(newcomer.asks, seconds=5)
+    await newcomer.until(newcomer.asks, seconds=1)
 
 
 async def test_without_offers_a_node_says_nothing(stage: Stage, autojump_clock: MockClock) -> None:
@@ -232,6 +242,45 @@ async def test_an_offer_heard_third_hand_is_fetched_when_only_its_heartbeat_arri
     taker.deliver(GossipMessage(TOPIC, encode_items([beat]), "hub"))
     await taker.until(taker.asks, seconds=5)
     assert taker.asks()[0].certificate is not None
+
+
+async def test_a_certificate_that_is_missing_is_fetched(
+    stage: Stage, autojump_clock: MockClock
+) -> None:
+    maker, taker = await stage.node("maker"), await stage.node("taker")
+    taker.deaf = True
+    await maker.offers.post(draft())
+    await maker.until(maker.asks)
+    await trio.sleep(1)
+    assert taker.asks() == []
+    beat = await heartbeat(maker)
+    offer = item_of(ItemKind.OFFER, maker.asks()[0].signed)
+    taker.deaf = False
+    taker.deliver(GossipMessage(TOPIC, encode_items([beat, offer]), "maker"))
+    await taker.until(taker.asks, seconds=1)
+    await trio.sleep(5)
+    assert taker.asks()[0].certificate is not None
+
+
+async def test_what_a_full_disk_kept_back_is_published_when_there_is_room(
+    stage: Stage, autojump_clock: MockClock
+) -> None:
+    maker, taker = await stage.node("maker"), await stage.node("taker")
+    store: Any = maker.world.store
+    await maker.offers.post(draft())
+    store.full = True
+    await trio.sleep(200)
+    assert taker.asks() == []
+    assert len(maker.asks()) == 1
+    store.full = False
+    await taker.until(taker.asks, seconds=10)
+    store.full = True
+    await taker.until(lambda: not taker.asks())
+    assert len(maker.asks()) == 1
+    store.full = False
+    await taker.until(taker.asks, seconds=40)
+    assert "offer" in taker.kinds_heard()
+    assert (await maker.offers.post(draft(maximum=COIN))).offer.maximum == COIN
 
 
 # --- Bad company ------------------------------------------------------------------------------

@@ -125,6 +125,21 @@ async def test_a_restored_backup_jumps_ahead_of_what_it_forgot(
     assert posted.offer.sequence > old.sequence
 
 
+async def test_what_a_lost_disk_had_offered_is_not_ours_any_more(
+    stage: Stage, autojump_clock: MockClock
+) -> None:
+    maker, taker = await stage.node("maker"), await stage.node("taker")
+    await maker.offers.post(draft())
+    await taker.until(taker.asks)
+    maker.crash()
+    stage.clock.advance(5)
+    again = await stage.node("maker")
+    await trio.sleep(5)
+    assert again.asks() == []
+    posted = await again.offers.post(draft(maximum=2 * COIN))
+    await taker.until(lambda: [f.offer_id for f in taker.asks()] == [posted.offer_id], seconds=5)
+
+
 async def test_a_full_disk_delays_a_new_version_but_loses_no_take(
     stage: Stage, autojump_clock: MockClock
 ) -> None:

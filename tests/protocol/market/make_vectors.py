@@ -25,6 +25,7 @@ OTHER = "bip122:3d2160a3b5dc4a9d62e7e66a295f7031/slip44:1"
 SECRET = sha256(b"swapd market vectors: maker").digest()
 STRANGER = sha256(b"swapd market vectors: stranger").digest()
 MAKER = wire.public_key(SECRET)
+OTHER_MAKER = wire.public_key(STRANGER)
 PEER = "16Uiu2HAmPLe7Mzm8TsYUubgCAW1aJoeFScxrLj8ppHFivPo97bUZ"
 Json = dict[str, Any]
 
@@ -244,7 +245,7 @@ def offers() -> Json:
 
 
 def heartbeats() -> Json:
-    two = sorted([[pair(BTC, OTHER), 5, bytes(32)], [PAIR, 11, bytes(32)]])
+    books = sorted([[pair(BTC, OTHER), 5, bytes(32)], [PAIR, 11, bytes(32)]])
     other = payload(HEARTBEAT, time=NOW + 1)
     good = payload(HEARTBEAT)
 
@@ -265,13 +266,17 @@ def heartbeats() -> Json:
         }
 
     first, second = sorted((good, other))
+    one, two = sorted((good, payload(HEARTBEAT, maker=OTHER_MAKER)))
     later = payload(HEARTBEAT, counter=NOW * 1000 + 1)
     names = [sha256(b"offer %d" % i).digest() for i in range(3)]
     cases = [
         case("a good heartbeat", "heartbeat", good),
-        case("two pairs in order", "heartbeat", payload(HEARTBEAT, books=two)),
+        case("two pairs in order", "heartbeat", payload(HEARTBEAT, books=books)),
         case(
-            "two pairs out of order", "heartbeat", payload(HEARTBEAT, books=two[::-1]), "malformed"
+            "two pairs out of order",
+            "heartbeat",
+            payload(HEARTBEAT, books=books[::-1]),
+            "malformed",
         ),
         case("no pair", "heartbeat", payload(HEARTBEAT, books=[])),
         case("45 s old", "heartbeat", good, now=NOW + 45),
@@ -283,6 +288,7 @@ def heartbeats() -> Json:
         proof_case("two truths with one counter", proof(first, second)),
         proof_case("the same, in the other order", proof(second, first), "malformed"),
         proof_case("one truth twice", proof(first, first), "malformed"),
+        proof_case("two makers", proof(one, two, STRANGER), "malformed"),
         proof_case("two counters", proof(*sorted((good, later))), "malformed"),
         proof_case("half of it by a stranger", proof(first, second, STRANGER), "bad_signature"),
         proof_case("a day old", proof(first, second), "offer_expired", now=NOW + 86_400),
