@@ -142,20 +142,23 @@ def refuse_unless(condition: bool, refusal: Refusal, detail: str) -> None:  # no
 
 def check_version(version: int, known: int, what: str) -> None:
     """Raises RemoteProtocolError (unknown_version)."""
-    detail = f"{what} of version {version}; we speak {known}"
-    refuse_unless(version == known, Refusal.UNKNOWN_VERSION, detail)
+    if version != known:
+        detail = f"{what} of version {version}; we speak {known}"
+        raise RemoteProtocolError(Refusal.UNKNOWN_VERSION, detail)
 
 
 def check_range(value: int, least: int, most: int, what: str) -> None:
     """Raises RemoteProtocolError (malformed) outside `least`..`most`."""
-    detail = f"{what} {value} is outside {least} to {most}"
-    refuse_unless(least <= value <= most, Refusal.MALFORMED, detail)
+    if not least <= value <= most:
+        detail = f"{what} {value} is outside {least} to {most}"
+        raise RemoteProtocolError(Refusal.MALFORMED, detail)
 
 
 def check_size(data: bytes, size: int, what: str) -> None:
     """Raises RemoteProtocolError (malformed) unless `data` has exactly `size` bytes."""
-    detail = f"{what} has {len(data)} bytes, not {size}"
-    refuse_unless(len(data) == size, Refusal.MALFORMED, detail)
+    if len(data) != size:
+        detail = f"{what} has {len(data)} bytes, not {size}"
+        raise RemoteProtocolError(Refusal.MALFORMED, detail)
 
 
 def _check_kinds(kinds: tuple[str, ...]) -> None:
@@ -168,20 +171,19 @@ def _check_kinds(kinds: tuple[str, ...]) -> None:
 
 
 def _check_amounts(offer: Offer) -> None:
+    if not 1 <= offer.minimum <= offer.maximum:
+        detail = f"sells {offer.minimum} to {offer.maximum} units"
+        raise RemoteProtocolError(Refusal.AMOUNT_OUT_OF_RANGE, detail)
+    numerator, denominator = int(offer.price.numerator), int(offer.price.denominator)
     refuse_unless(
-        1 <= offer.minimum <= offer.maximum,
-        Refusal.AMOUNT_OUT_OF_RANGE,
-        f"sells {offer.minimum} to {offer.maximum} units",
-    )
-    worth_something = offer.minimum * offer.price.numerator >= offer.price.denominator
-    refuse_unless(
-        worth_something,
+        offer.minimum * numerator >= denominator,
         Refusal.AMOUNT_OUT_OF_RANGE,
         "its minimum is worth less than one unit of the bought asset",
     )
-    pays_most = -(-offer.maximum * offer.price.numerator // offer.price.denominator)
     refuse_unless(
-        pays_most <= MAX_UNITS, Refusal.AMOUNT_OUT_OF_RANGE, "its maximum costs more than can exist"
+        -(-offer.maximum * numerator // denominator) <= MAX_UNITS,
+        Refusal.AMOUNT_OUT_OF_RANGE,
+        "its maximum costs more than can exist",
     )
 
 
@@ -189,9 +191,11 @@ def check_times(created: int, expires: int, now: int) -> None:
     """Raises RemoteProtocolError (malformed, clock_skew, offer_expired)."""
     check_range(created, 1, MAX_TIME, "created")
     check_range(expires - created, 1, MAX_LIFE, "the life in seconds")
-    ahead = f"created {created - now} s in our future, at most {MAX_AHEAD} are allowed"
-    refuse_unless(created <= now + MAX_AHEAD, Refusal.CLOCK_SKEW, ahead)
-    refuse_unless(now < expires, Refusal.OFFER_EXPIRED, f"expired {now - expires} s ago")
+    if created > now + MAX_AHEAD:
+        ahead = f"created {created - now} s in our future, at most {MAX_AHEAD} are allowed"
+        raise RemoteProtocolError(Refusal.CLOCK_SKEW, ahead)
+    if now >= expires:
+        raise RemoteProtocolError(Refusal.OFFER_EXPIRED, f"expired {now - expires} s ago")
 
 
 def check_offer(offer: Offer, *, now: int) -> None:

@@ -402,6 +402,10 @@ class StoreError(PortError):
     """The journal could not be read or written (disk full, damaged, newer than we are)."""
 
 
+class StoreFull(StoreError):
+    """No space left. Nothing of the failed write is there; it may be tried again."""
+
+
 class SequenceConflict(StoreError):
     """Somebody else appended to this swap: two runners of one swap are a bug."""
 

@@ -27,7 +27,9 @@ def parse_decimal(text: str, decimals: int, ticker: str) -> int:
     match = _DECIMAL.fullmatch(text.strip())
     if match is None:
         shown = text.strip()[:40]
-        if _DECIMAL.fullmatch(shown.removeprefix("-")):
+        if re.fullmatch(r"[0-9]{81,}(\.[0-9]*)?", text.strip(), re.ASCII):
+            raise ApiError(ErrorName.AMOUNT_TOO_LARGE, f"there is not that much {ticker}")
+        if _DECIMAL.fullmatch(text.strip().removeprefix("-")):
             raise ApiError(ErrorName.AMOUNT_NOT_POSITIVE, f"{shown} {ticker} is negative")
         raise ApiError(ErrorName.AMOUNT_INVALID, f"{shown!r} is not a plain decimal number")
     whole, fraction = match.group(1), (match.group(2) or "").rstrip("0")

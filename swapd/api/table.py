@@ -262,7 +262,7 @@ _ROWS = (
         "happens if either side vanishes.",
         params=calls.QuoteParams,
         result=calls.QuoteResult,
-        cli="swap-cli quote (--offer OFFER | --pair PAIR --side SIDE --amount AMOUNT)",
+        cli="swap-cli quote (OFFER | --pair PAIR --side SIDE --amount AMOUNT)",
         errors=_TAKE,
     ),
     Method(
@@ -273,7 +273,7 @@ _ROWS = (
         params=calls.TakeParams,
         result=calls.TakeResult,
         mutating=True,
-        cli="swap-cli take (--offer OFFER | --pair PAIR --side SIDE --amount AMOUNT)",
+        cli="swap-cli take (OFFER | --pair PAIR --side SIDE --amount AMOUNT)",
         errors=(
             *_TAKE,
             E.ADDRESS_INVALID,

@@ -123,7 +123,8 @@ class Funding:
         return fees
 
     async def _choose(self, amount: int, fee_rate: int, lengths: Sequence[int]) -> Selection:
-        """Raises InsufficientFunds, telling what is merely not confirmed yet."""
+        """Raises WalletLocked; InsufficientFunds, telling what is merely not confirmed yet."""
+        await self._wallet.require_unlocked()
         free = await self._wallet.free_coins()
         chosen = select(free, amount, fee_rate, lengths)
         if chosen is not None:
@@ -131,13 +132,20 @@ class Funding:
         confirmed = sum(coin.units for coin in free)
         unconfirmed = await self._wallet.unconfirmed_units()
         fee = fee_for(estimate_vsize(free[:1], lengths), fee_rate)
+        ticker = self._params.ticker
         msg = (
-            f"not enough confirmed {self._params.ticker}: {amount} and a fee of about {fee} base "
-            f"units are needed, {confirmed} are free in native segwit coins"
+            f"not enough confirmed {ticker}: {self._coins(amount)} and a fee of about "
+            f"{self._coins(fee)} are needed, {self._coins(confirmed)} are free in native segwit "
+            "coins"
         )
         if confirmed + unconfirmed >= amount + fee:
-            msg += f"; {unconfirmed} more are unconfirmed: wait for the next block"
+            msg += f"; {self._coins(unconfirmed)} more are unconfirmed: wait for the next block"
         raise InsufficientFunds(msg, confirmed=confirmed, unconfirmed=unconfirmed)
+
+    def _coins(self, units: int) -> str:
+        """Base units as whole coins, for people."""
+        whole, rest = divmod(units, 10**self._params.decimals)
+        return f"{whole}.{rest:0{self._params.decimals}d}".rstrip("0").rstrip(".")
 
     async def _pay(
         self, chosen: Selection, payments: list[TxOutput], change: bytes, fee_rate: int

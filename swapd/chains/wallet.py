@@ -56,11 +56,7 @@ class Wallet:
 
     def _translated(self, error: RpcError) -> ChainError:
         if error.code == _UNLOCK_NEEDED:
-            msg = (
-                f"wallet {self._name!r} at {self._rpc.where} is locked: unlock it with "
-                f"`walletpassphrase <passphrase> <seconds>`"
-            )
-            return WalletLocked(msg)
+            return self._locked_error()
         if error.code == _KEYPOOL_EMPTY:
             msg = (
                 f"wallet {self._name!r} at {self._rpc.where} has no fresh addresses left: unlock "
@@ -75,7 +71,21 @@ class Wallet:
             return NodeMisconfigured(msg)
         return error
 
+    def _locked_error(self) -> WalletLocked:
+        msg = (
+            f"wallet {self._name!r} at {self._rpc.where} is locked: unlock it with "
+            f"`walletpassphrase <passphrase> <seconds>`, long enough for a whole swap"
+        )
+        return WalletLocked(msg)
+
     # --- coins ---
+
+    async def require_unlocked(self) -> None:
+        """Raises WalletLocked when the wallet could not sign now. Listing coins would not tell."""
+        info = table(await self.call("getwalletinfo"))
+        # The key is only there for an encrypted wallet; 0 says that it is locked.
+        if "unlocked_until" in info and whole(info["unlocked_until"], 0, 2**63) == 0:
+            raise self._locked_error()
 
     async def free_coins(self) -> list[Coin]:
         """Confirmed, spendable, native segwit, not reserved by us, not locked by the operator."""

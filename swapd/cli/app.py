@@ -40,7 +40,7 @@ class App:
     def client(self) -> BlockingClient:
         """Connects at the first use. Raises CannotConnectError, click.UsageError."""
         if self._client is None:
-            self._client = BlockingClient(self.socket())
+            self._client = BlockingClient(self.socket(), on_silence=_say_silence)
         return self._client
 
     def socket(self) -> Path:
@@ -124,6 +124,14 @@ def join_amounts(args: list[str]) -> list[str]:
         ):
             joined.append(f"{rest.pop(0)} {rest.pop(0)}")
     return joined
+
+
+def _say_silence() -> None:
+    click.echo(
+        "the daemon has not answered yet; still waiting (Ctrl-C ends this command, "
+        "not what it may have begun)",
+        err=True,
+    )
 
 
 def _set_json(ctx: click.Context, _: click.Parameter, value: object) -> None:

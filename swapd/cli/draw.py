@@ -77,7 +77,10 @@ def balance(out: Output, r: calls.BalanceResult) -> None:
         for a in r.assets
     ]
     heads = ["asset", "free>", "reserved>", "locked>", "in flight>", "payout>", "coins>"]
-    out.table(heads, rows)
+    if rows:
+        out.table(heads, rows)
+    elif not r.unavailable:
+        out.line("This daemon only relays: it has no nodes, so no coins.")
     for asset in r.assets:
         if int(asset.payout.units):
             out.line(f"{asset.payout.decimal} {asset.ticker} can be moved with `swap-cli withdraw`")
@@ -202,27 +205,37 @@ def offers(out: Output, r: calls.OfferListResult) -> None:
 
 def quote(out: Output, r: calls.QuoteResult) -> None:
     """quote: what is asked before money moves."""
+    looked = bool(r.deadlines)  # else a node is not ready, and figures would be made up
     out.pairs(
         [
+            *(("PROBLEM", text) for text in r.problems),
             ("you lock", f"{r.pay.decimal} {r.pay.ticker}"),
-            ("with its fee", f"{r.pay_total.decimal} {r.pay_total.ticker}"),
+            ("with its fee", f"{r.pay_total.decimal} {r.pay_total.ticker}" if looked else ""),
             ("you receive", f"{r.receive.decimal} {r.receive.ticker}"),
-            ("after its fee", f"{r.receive_net.decimal} {r.receive_net.ticker}"),
+            ("after its fee", f"{r.receive_net.decimal} {r.receive_net.ticker}" if looked else ""),
             *(("price", fill.price.text) for fill in r.fills),
-            *_fees(r.fees),
-            ("usually takes", duration(r.usual_seconds)),
-            ("at worst", f"your coins are frozen for {duration(r.worst_seconds)}"),
-            (
-                "confirmations",
-                f"{r.depth_pay} on your side, {r.depth_receive} on theirs",
-            ),
-            *((d.name.replace("_", " "), f"{clock(d.at)}: {d.meaning}") for d in r.deadlines),
-            ("if they vanish", r.if_they_vanish),
-            ("if you vanish", r.if_we_vanish),
-            *(("warning", text) for text in r.warnings),
-            *(("problem", text) for text in r.problems),
+            *_quoted(r, looked=looked),
         ]
     )
+
+
+def _quoted(r: calls.QuoteResult, *, looked: bool) -> list[tuple[str, str]]:
+    """What is known of fees and times only when both nodes answered."""
+    if not looked:
+        return []
+    return [
+        *_fees(r.fees),
+        ("usually takes", duration(r.usual_seconds)),
+        ("at worst", f"your coins are frozen for {duration(r.worst_seconds)}"),
+        (
+            "confirmations",
+            f"{r.depth_pay} on your side, {r.depth_receive} on theirs",
+        ),
+        *((d.name.replace("_", " "), f"{clock(d.at)}: {d.meaning}") for d in r.deadlines),
+        ("if they vanish", r.if_they_vanish),
+        ("if you vanish", r.if_we_vanish),
+        *(("warning", text) for text in r.warnings),
+    ]
 
 
 def swaps(out: Output, rows: tuple[SwapSummary, ...]) -> None:

@@ -51,7 +51,7 @@ class _Guide:
         self._until(
             daemon.paths.seed.exists,
             f"swapd init{self._options}",
-            "Your keys come from a seed of 12 or 24 words that you write down on paper.",
+            "Your keys come from a seed of 24 words that you write down on paper.",
         )
         self._until(
             lambda: _answers(daemon.paths.socket),

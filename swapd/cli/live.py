@@ -116,7 +116,7 @@ def picture(d: SwapDetail) -> "RenderableType":
         )
     times = Table.grid(padding=(0, 2))
     if not d.summary.phase.ended:
-        for moment in d.deadlines:
+        for moment in (m for m in d.deadlines if m.at >= d.now):
             times.add_row(moment.name.replace("_", " "), until(moment.at, d.now), moment.meaning)
     head = Text(f"swap {d.summary.swap_id}", style="bold")
     phase = Text(d.summary.phase.replace("_", " ").upper(), style=_style(d.summary.phase))

@@ -3,7 +3,9 @@
 Owns: both. Must not know: what single commands do.
 """
 
+import itertools
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -111,8 +113,24 @@ def _fail(app: App, code: int, message: str, remedy: str, shown: dict[str, objec
         return code
     click.echo(f"error: {message}", err=True)
     if remedy:
-        click.echo(f"  {remedy}", err=True)
+        click.echo(f"  {_as_commands(remedy)}", err=True)
     return code
+
+
+def _as_commands(remedy: str) -> str:
+    """Remedies name methods (`offer.list`), for they are for programs, too; people have commands
+    for them (`swap-cli offer list`)."""
+
+    from swapd.api.table import METHODS  # noqa: PLC0415 - needed after an error only
+
+    def command(found: re.Match[str]) -> str:
+        method = METHODS.get(found.group(1))
+        if method is None:
+            return found.group(0)
+        words = itertools.takewhile(str.islower, method.cli.replace("(", " ").split())
+        return f"`{' '.join(words)}`"
+
+    return re.sub(r"`([a-z.]+)`", command, remedy)
 
 
 def _reader_left() -> int:

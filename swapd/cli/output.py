@@ -6,7 +6,9 @@ Colours and frames only on a terminal and never with NO_COLOR; what goes into a 
 plain columns, complete and never wrapped.
 """
 
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 
 _SHORT = 16
 """Characters of an id in a table: enough to name it, short enough for a terminal."""
+
+
+_LEAST_ROOM = 20
+"""Columns below which wrapping helps nobody."""
 
 
 class ReaderLeftError(Exception):
@@ -94,7 +100,15 @@ class Output:
         kept = [(name, value) for name, value in rows if value]
         width = max((len(name) for name, _ in kept), default=0)
         for name, value in kept:
-            self.line(f"{name.ljust(width)}  {value}")
+            for number, part in enumerate(self._fitted(value, width + 2)):
+                self.line(f"{'' if number else name:<{width}}  {part}")
+
+    def _fitted(self, value: str, used: int) -> list[str]:
+        """A value in the lines that a terminal has room for; ids and scripts stay whole."""
+        room = shutil.get_terminal_size().columns - used
+        if not self.is_terminal or room < _LEAST_ROOM:
+            return [value]
+        return textwrap.wrap(value, room, break_long_words=False, break_on_hyphens=False)
 
 
 def short(identifier: str) -> str:

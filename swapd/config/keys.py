@@ -4,7 +4,7 @@ Must not know: values, defaults, where they come from.
 """
 
 import difflib
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from msgspec import Struct
 
@@ -54,6 +54,12 @@ def declared(key: Key) -> Any | None:
 def is_list(kind: Any) -> bool:
     """Whether a value of that type is a list."""
     return get_origin(_unwrapped(kind)) is tuple
+
+
+def choices(kind: Any) -> tuple[str, ...]:
+    """The words a value may be; none when it may be others."""
+    kind = _unwrapped(kind)
+    return tuple(get_args(kind)) if get_origin(kind) is Literal else ()
 
 
 def all_keys(kind: Any = Sections, prefix: Key = ()) -> list[Key]:

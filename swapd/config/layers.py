@@ -13,7 +13,17 @@ import msgspec
 from msgspec import Struct
 
 from swapd.config.errors import ConfigError
-from swapd.config.keys import CHAIN_NAMES, Key, all_keys, declared, dotted, fields, is_list, unknown
+from swapd.config.keys import (
+    CHAIN_NAMES,
+    Key,
+    all_keys,
+    choices,
+    declared,
+    dotted,
+    fields,
+    is_list,
+    unknown,
+)
 
 ENV_PREFIX = "SWAPD_"
 _NO_KEYS = frozenset({"SWAPD_REGTEST_KILL_AT"})  # a test hook whose name looks like a key
@@ -117,7 +127,7 @@ def _take_text(
         try:
             values[key] = msgspec.convert(text, kind, strict=False)
         except msgspec.ValidationError as error:
-            problems.append(f"{where}: {error}")
+            problems.append(f"{where}: {_in_words(key, text, str(error))}")
 
 
 def _checked(layer: Layer, problems: list[str]) -> Layer:
@@ -133,6 +143,9 @@ def _checked(layer: Layer, problems: list[str]) -> Layer:
 
 
 def _in_words(key: Key, value: object, error: str) -> str:
+    words = choices(declared(key))
+    if words and isinstance(value, str):
+        return f"{str(value)[:40]!r} is not one of {', '.join(words)}"
     if key[-1] in _AMOUNTS and isinstance(value, int | float):
         return (
             f'an amount is text, so that it is exact: "{value}" for coins, '

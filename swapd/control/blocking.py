@@ -7,8 +7,9 @@ quickly and stops at once when interrupted.
 import contextlib
 import itertools
 import os
+import select
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -22,14 +23,21 @@ from swapd.control.failures import CallError, CannotConnectError, connect_failur
 
 R = TypeVar("R", bound=Struct)
 
+SILENCE_SECONDS = 10.0
 _READ_SIZE = 64 * 1024
 _MAX_REPLY = 64 * 1024 * 1024
+
+
+def _nothing() -> None:
+    pass
 
 
 class BlockingClient:
     """A connected client and context manager. Raises CannotConnectError."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, on_silence: Callable[[], None] | None = None) -> None:
+        """`on_silence` is told, once, when an answer takes longer than `SILENCE_SECONDS`."""
+        self._on_silence = on_silence or _nothing
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self._socket.connect(os.fspath(path))
@@ -75,6 +83,10 @@ class BlockingClient:
         request_id = next(self._ids)
         with contextlib.suppress(OSError):  # it may have said why before it closed: read that
             self._socket.sendall(jsonrpc.call(request_id, method, params) + b"\n")
+        with contextlib.suppress(ValueError):  # closed meanwhile: reading says so
+            if not select.select([self._socket], [], [], SILENCE_SECONDS)[0]:
+                self._on_silence()
+                self._on_silence = _nothing
         while True:
             message = self._receive()
             if message.id == request_id:

@@ -32,6 +32,7 @@ _PORT_ERRORS: tuple[tuple[type[ports.PortError], ErrorName], ...] = (
     (ports.NetworkDown, ErrorName.NETWORK_DOWN),
     (ports.PeerUnreachable, ErrorName.PEER_UNREACHABLE),
     (ports.InvalidAddress, ErrorName.PEER_ADDRESS_INVALID),
+    (ports.StoreFull, ErrorName.DISK_FULL),
     (ports.StoreError, ErrorName.STORE_FAILED),
 )
 

@@ -33,7 +33,7 @@ from protocol.offers import (
 from protocol.signing import Tag, tagged_hash
 from protocol.swap.states import End, SwapState
 from protocol.terms import Role
-from swapd.engine.errors import OperatorError, Problem
+from swapd.api.errors import ApiError, ErrorName
 from swapd.engine.market import Market, sign_own
 from swapd.engine.offers_account import (
     KEPT_VERSIONS,
@@ -44,7 +44,7 @@ from swapd.engine.offers_account import (
 )
 from swapd.engine.offers_checks import Draft, check_funds, examine
 from swapd.engine.world import World
-from swapd.ports import StoreError
+from swapd.ports import StoreError, StoreFull
 
 SPACE: Final = "offer"
 SLOTS: Final = "offer-slot"
@@ -205,9 +205,9 @@ class OwnOffers:
 
     async def post(self, draft: Draft, *, dry_run: bool = False) -> Standing:
         """Posts an offer, on disk before anybody sees it. With `dry_run` everything is checked
-        and nothing kept. Raises OperatorError: nothing was committed."""
+        and nothing kept. Raises ApiError: nothing was committed."""
         if self._closing:
-            raise OperatorError(Problem.SHUTTING_DOWN, "the daemon is stopping", "start it again")
+            raise ApiError(ErrorName.SHUTTING_DOWN, "the daemon is stopping", "start it again")
         async with self._posting:
             account = await examine(self._world, draft)
             self._check_room(account)
@@ -221,8 +221,7 @@ class OwnOffers:
                 slot = _Slot(replace(account, slot=number))
                 await self._first_update(slot)
             except StoreError as error:
-                remedy = "check the disk and the daemon's log"
-                raise OperatorError(Problem.STORE_FAILED, str(error), remedy) from error
+                raise ApiError(_store_problem(error), str(error)) from error
         return self._standing_of(slot)
 
     async def _first_update(self, slot: _Slot) -> None:
@@ -240,24 +239,24 @@ class OwnOffers:
 
     async def cancel(self, name: bytes) -> Standing:
         """Ends an offer, by the id of any of its versions. Swaps agreed before go on.
-        Raises OperatorError: unknown_offer, offer_expired, offer_cancelled, store_failed."""
+        Raises ApiError: unknown_offer, offer_expired, offer_cancelled, store_failed."""
         slot = self._names.get(name)
         if slot is None:
-            raise OperatorError(
-                Problem.UNKNOWN_OFFER, f"{name.hex()} is no offer of ours", "see offer.list"
+            raise ApiError(
+                ErrorName.UNKNOWN_OFFER, f"{name.hex()} is no offer of ours", "see `offer.list`"
             )
         if self.status(slot.account) is Status.EXPIRED:
-            raise OperatorError(Problem.OFFER_EXPIRED, "it has expired by itself", "see offer.list")
+            raise ApiError(ErrorName.OFFER_EXPIRED, "it has expired by itself", "see `offer.list`")
         if slot.account.ended:
-            raise OperatorError(
-                Problem.OFFER_CANCELLED, f"it is {slot.account.ended} already", "see offer.list"
+            raise ApiError(
+                ErrorName.OFFER_CANCELLED, f"it is {slot.account.ended} already", "see `offer.list`"
             )
         self._change(slot, slot.account.end(Status.CANCELLED))
         try:
             await self._update(slot)
         except StoreError as error:
             remedy = "takes are refused, but it leaves the book only when the disk works again"
-            raise OperatorError(Problem.STORE_FAILED, str(error), remedy) from error
+            raise ApiError(_store_problem(error), str(error), remedy) from error
         return self._standing_of(slot)
 
     async def cancel_all(self) -> tuple[bytes, ...]:
@@ -465,14 +464,14 @@ class OwnOffers:
 
     def _check_room(self, account: Account) -> None:
         if pair_id(account.sell, account.buy) not in self._market.pairs:
-            raise OperatorError(
-                Problem.PAIR_INVALID,
+            raise ApiError(
+                ErrorName.PAIR_INVALID,
                 "this daemon does not follow that pair",
                 "add it to the pairs in the configuration",
             )
         if sum(self._stands(slot) for slot in self._slots.values()) >= MAX_STANDING:
             message = f"{MAX_STANDING} offers stand already"
-            raise OperatorError(Problem.TOO_MANY_OFFERS, message, "cancel one of them first")
+            raise ApiError(ErrorName.TOO_MANY_OFFERS, message, "cancel one of them first")
 
     def _standing_of(self, slot: _Slot) -> Standing:
         name, offer = slot.newest
@@ -488,3 +487,7 @@ class OwnOffers:
             reserved=account.reserved,
             filled=int(account.filled),
         )
+
+
+def _store_problem(error: StoreError) -> ErrorName:
+    return ErrorName.DISK_FULL if isinstance(error, StoreFull) else ErrorName.STORE_FAILED

@@ -14,7 +14,8 @@ from protocol.negotiation.checks import economic_minimum
 from protocol.offers import MAX_LIFE
 from protocol.swap.timelocks import ScheduleRefused, depth_for, schedule
 from protocol.terms import Kind
-from swapd.engine.errors import OperatorError, Problem
+from swapd.api.amounts import format_units
+from swapd.api.errors import ApiError, ErrorName
 from swapd.engine.offers_account import ACCOUNT_VERSION, Account
 from swapd.engine.world import World
 from swapd.policy import AssetLimits, Policy
@@ -55,7 +56,7 @@ def least_fill(price: Price, fee_rate: int) -> int:
 
 
 async def examine(world: World, draft: Draft) -> Account:
-    """The account of a draft that can be posted; slot 0. Raises OperatorError."""
+    """The account of a draft that can be posted; slot 0. Raises ApiError."""
     chains = world.chains
     _check_assets(draft, chains)
     minimum = _minimum(draft, world.policy, chains)
@@ -87,43 +88,39 @@ async def examine(world: World, draft: Draft) -> Account:
 
 
 async def check_funds(chain: Chain, units: int, *, promised: int) -> None:
-    """Raises OperatorError unless the wallet has `units` beside what is `promised` already, the
+    """Raises ApiError unless the wallet has `units` beside what is `promised` already, the
     fee for locking included."""
     try:
         status = await chain.status()
         await chain.reserved_units(units + promised, status.fee_next)
     except InsufficientFunds as error:
         needed = units + promised
-        beside = f", {promised} of it promised already" if promised else ""
+        beside = f", {_told(promised, chain)} of it promised already" if promised else ""
         message = (
-            f"{needed} units of {chain.ticker} and a fee are needed{beside}; "
-            f"{error.confirmed} are confirmed and free"
+            f"{_told(needed, chain)} and a fee are needed{beside}; "
+            f"{_told(error.confirmed, chain)} are confirmed and free"
         )
         if error.confirmed + error.unconfirmed > needed:
-            raise OperatorError(
-                Problem.FUNDS_UNCONFIRMED,
-                f"{message}, {error.unconfirmed} more are unconfirmed change",
-                "wait for a confirmation, or split coins ahead with wallet.split",
+            raise ApiError(
+                ErrorName.FUNDS_UNCONFIRMED,
+                f"{message}, {_told(error.unconfirmed, chain)} more are unconfirmed change",
+                "wait for a confirmation, or split coins ahead with `wallet.split`",
             ) from error
-        raise OperatorError(
-            Problem.INSUFFICIENT_FUNDS, message, "deposit, or offer less"
-        ) from error
+        raise ApiError(ErrorName.INSUFFICIENT_FUNDS, message, "deposit, or offer less") from error
     except ChainError as error:
         raise node_error(error) from error
 
 
-def node_error(error: ChainError) -> OperatorError:
+def node_error(error: ChainError) -> ApiError:
     """A node's failure as the operator is told it."""
     if isinstance(error, WalletLocked):
         remedy = "unlock the node's wallet (walletpassphrase)"
-        return OperatorError(Problem.WALLET_LOCKED, str(error), remedy)
+        return ApiError(ErrorName.WALLET_LOCKED, str(error), remedy)
     if isinstance(error, NodeMisconfigured):
-        return OperatorError(
-            Problem.NODE_MISCONFIGURED, str(error), "see health for what to change"
-        )
+        return ApiError(ErrorName.NODE_MISCONFIGURED, str(error), "see `health` for what to change")
     if isinstance(error, NodeUnreachable):
-        return OperatorError(Problem.NODE_UNREACHABLE, str(error), "start the node, then try again")
-    return OperatorError(Problem.NODE_NOT_READY, str(error), "wait until the node is ready")
+        return ApiError(ErrorName.NODE_UNREACHABLE, str(error), "start the node, then try again")
+    return ApiError(ErrorName.NODE_NOT_READY, str(error), "wait until the node is ready")
 
 
 # --- One rule each ----------------------------------------------------------------------------
@@ -133,49 +130,50 @@ def _check_assets(draft: Draft, chains: Mapping[AssetId, Chain]) -> None:
     for asset in (draft.sell, draft.buy):
         if asset not in chains:
             known = ", ".join(sorted(chain.ticker for chain in chains.values())) or "none"
-            raise OperatorError(
-                Problem.UNKNOWN_ASSET,
+            raise ApiError(
+                ErrorName.UNKNOWN_ASSET,
                 f"no node is configured for {asset}",
                 f"this daemon knows {known}; add others to its configuration",
             )
     if draft.sell == draft.buy:
         ticker = chains[draft.sell].ticker
-        raise OperatorError(
-            Problem.PAIR_INVALID, f"{ticker} for {ticker} is no swap", "name two different assets"
+        raise ApiError(
+            ErrorName.PAIR_INVALID, f"{ticker} for {ticker} is no swap", "name two different assets"
         )
 
 
 def _minimum(draft: Draft, policy: Policy, chains: Mapping[AssetId, Chain]) -> int:
     """The least fill, checked against everything that bounds it."""
-    ticker = chains[draft.sell].ticker
+    sold = chains[draft.sell]
     asked = draft.minimum
     for units in (draft.maximum, draft.maximum if asked is None else asked):
         if units < 1:
             remedy = "give a positive amount"
-            raise OperatorError(Problem.AMOUNT_INVALID, f"{units} {ticker} units", remedy)
+            raise ApiError(ErrorName.AMOUNT_INVALID, f"{units} units of {sold.ticker}", remedy)
     least = least_fill(draft.price, policy.stress_fee_rate)
     if asked is not None and asked > draft.maximum:
-        raise OperatorError(
-            Problem.AMOUNT_OUT_OF_RANGE,
-            f"the minimum fill {asked} is more than the whole {draft.maximum}",
+        raise ApiError(
+            ErrorName.AMOUNT_OUT_OF_RANGE,
+            f"a least fill of {_told(asked, sold)} is more than the whole, "
+            f"{_told(draft.maximum, sold)}",
             "give a smaller minimum",
         )
     if draft.maximum * draft.price.numerator < draft.price.denominator:
-        raise OperatorError(
-            Problem.PRICE_ROUNDS_TO_NOTHING,
-            f"{draft.maximum} units of {ticker} at this price bring less than one unit",
+        raise ApiError(
+            ErrorName.PRICE_ROUNDS_TO_NOTHING,
+            f"{_told(draft.maximum, sold)} at this price brings less than the smallest unit",
             "give a larger amount or price",
         )
     if -(-draft.maximum * draft.price.numerator // draft.price.denominator) > MAX_UNITS:
-        raise OperatorError(
-            Problem.AMOUNT_TOO_LARGE, "the whole costs more than can exist", "offer less"
+        raise ApiError(
+            ErrorName.AMOUNT_TOO_LARGE, "the whole costs more than can exist", "offer less"
         )
     smallest = min(draft.maximum, draft.maximum if asked is None else asked)
     if smallest < least:
-        raise OperatorError(
-            Problem.BELOW_ECONOMIC_MINIMUM,
-            f"a fill of {smallest} units of {ticker}: fees could eat a tenth of it or more",
-            f"make every fill at least {least} units",
+        raise ApiError(
+            ErrorName.BELOW_ECONOMIC_MINIMUM,
+            f"a fill of {_told(smallest, sold)}: fees could eat a tenth of it or more",
+            f"make every fill at least {_told(least, sold)}",
         )
     own = policy.limits(draft.sell).minimum or 0
     return asked if asked is not None else min(draft.maximum, max(least, own))
@@ -183,8 +181,8 @@ def _minimum(draft: Draft, policy: Policy, chains: Mapping[AssetId, Chain]) -> i
 
 def _check_lifetime(lifetime: int) -> None:
     if not MIN_LIFETIME <= lifetime <= MAX_LIFE:
-        raise OperatorError(
-            Problem.LIFETIME_INVALID,
+        raise ApiError(
+            ErrorName.LIFETIME_INVALID,
             f"a life of {lifetime} s",
             f"offers live {MIN_LIFETIME} s to {MAX_LIFE // 3600} h",
         )
@@ -200,22 +198,31 @@ def _check_limits(
     )
     for asset, least, most in fills:
         limits: AssetLimits = policy.limits(asset)
-        ticker = chains[asset].ticker
+        chain = chains[asset]
         if limits.minimum is not None and least < limits.minimum:
             raise _own_limit(
-                f"a fill of {least} {ticker} units; you allow {limits.minimum} or more"
+                f"a fill of {_told(least, chain)}; you allow {_told(limits.minimum, chain)} or more"
             )
         if limits.maximum is not None and most > limits.maximum:
-            raise _own_limit(f"a fill of {most} {ticker} units; you allow {limits.maximum} at most")
+            raise _own_limit(
+                f"a fill of {_told(most, chain)}; you allow {_told(limits.maximum, chain)} at most"
+            )
     locked = policy.limits(draft.sell).max_locked
     if locked is not None and draft.maximum > locked:
-        ticker = chains[draft.sell].ticker
-        message = f"{draft.maximum} {ticker} units; you allow {locked} to be locked at once"
-        raise _own_limit(message, Problem.OVER_LOCKED_LIMIT)
+        sold = chains[draft.sell]
+        message = (
+            f"{_told(draft.maximum, sold)}; you allow {_told(locked, sold)} to be locked at once"
+        )
+        raise _own_limit(message, ErrorName.OVER_LOCKED_LIMIT)
 
 
-def _own_limit(message: str, name: Problem = Problem.OVER_SWAP_LIMIT) -> OperatorError:
-    return OperatorError(name, message, "change the amounts, or your limits in the configuration")
+def _own_limit(message: str, name: ErrorName = ErrorName.OVER_SWAP_LIMIT) -> ApiError:
+    return ApiError(name, message, "change the amounts, or your limits in the configuration")
+
+
+def _told(units: int, chain: Chain) -> str:
+    """An amount for people."""
+    return f"{format_units(units, chain.decimals)} {chain.ticker}"
 
 
 async def _status(chain: Chain) -> ChainStatus:
@@ -224,10 +231,10 @@ async def _status(chain: Chain) -> ChainStatus:
     except ChainError as error:
         raise node_error(error) from error
     if status.problems:
-        raise OperatorError(
-            Problem.NODE_NOT_READY,
+        raise ApiError(
+            ErrorName.NODE_NOT_READY,
             f"{chain.ticker}: {'; '.join(status.problems)}",
-            "wait until the node is ready: see health",
+            "wait until the node is ready: see `health`",
         )
     return status
 
@@ -261,8 +268,8 @@ def _depths(
         )
         return both(minimum)
     except ScheduleRefused as error:
-        raise OperatorError(
-            Problem.PAIR_NOT_SWAPPABLE,
+        raise ApiError(
+            ErrorName.PAIR_NOT_SWAPPABLE,
             error.detail,
-            "see pair.check; a smaller amount or a shorter absence may help",
+            "see `pair.check`; a smaller amount or a shorter absence may help",
         ) from error

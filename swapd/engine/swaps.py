@@ -182,7 +182,11 @@ class Swaps:
 
     def _tell(self, state: SwapState, sequence: int) -> None:
         for listener in self._listeners:
-            listener(state, sequence)
+            try:
+                listener(state, sequence)
+            except Exception:
+                # Who merely looks on must never stop a swap.
+                log.exception("swap.listener_failed", swap=state.agreement.swap_id.hex())
 
     async def _keep_reserved(self) -> None:
         while True:

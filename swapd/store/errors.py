@@ -6,11 +6,11 @@ Must not know: tables, exit codes.
 import sqlite3
 from pathlib import Path
 
-from swapd.ports import StoreError
+from swapd.ports import StoreError, StoreFull
 
 
-class StoreFullError(StoreError):
-    """No space left. Nothing of the failed write is there; the same call may be tried again."""
+class StoreFullError(StoreFull):
+    """As SQLite told it."""
 
 
 class StoreDamagedError(StoreError):
@@ -60,5 +60,5 @@ def damaged(path: Path, what: str) -> StoreDamagedError:
     """The error for broken content."""
     return StoreDamagedError(
         f"{path} is damaged or not swapd's database ({what}): keep the file and its -wal, move "
-        "both away, and put back the newest copy; swaps newer than it are in the recovery files"
+        "both away, and put back the newest copy; swaps newer than it are not in it"
     )

@@ -200,6 +200,10 @@ async def test_a_locked_wallet_is_named_when_something_must_be_signed(bench: Ben
         await fund(bench.chain, new_deal(bench, units=COIN // 2))
     with pytest.raises(WalletLocked):
         await bench.chain.prove_funds(CHALLENGE, COIN)
+    with pytest.raises(WalletLocked):
+        await bench.chain.reserved_units(COIN // 2, RATE)
+    with pytest.raises(WalletLocked):
+        await bench.chain.build_split(2, COIN // 10, RATE)
 
 
 async def test_a_split_makes_so_many_coins(bench: Bench) -> None:

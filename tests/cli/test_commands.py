@@ -312,7 +312,7 @@ def test_an_unknown_swap_is_an_error_reply(cli: Terminal) -> None:
     result = cli("swap", "show", "ee" * 32)
     assert result.code == 1
     assert "no swap" in result.err
-    assert "swap.list" in result.err
+    assert "see `swap-cli swap list` for the swaps there are" in result.err
 
 
 @pytest.mark.parametrize(

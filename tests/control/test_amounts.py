@@ -35,6 +35,8 @@ def test_whole_coins_become_base_units(text: str, units: int) -> None:
         ("-0.5", ErrorName.AMOUNT_NOT_POSITIVE),
         ("0.000000001", ErrorName.AMOUNT_TOO_PRECISE),
         ("9" * 75, ErrorName.AMOUNT_TOO_LARGE),
+        ("1" + "0" * 90, ErrorName.AMOUNT_TOO_LARGE),
+        ("-1" + "0" * 90, ErrorName.AMOUNT_INVALID),
         ("1e3", ErrorName.AMOUNT_INVALID),
         ("1,5", ErrorName.AMOUNT_INVALID),
         ("1_000", ErrorName.AMOUNT_INVALID),

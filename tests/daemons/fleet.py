@@ -119,7 +119,7 @@ class Fleet:
         seen_by: Iterable[str] = (),
         **more: object,
     ) -> str:
-        """Posts an offer to sell, "5 LTC" say; returns its id when `seen_by` have it in the book."""
+        """Posts an offer to sell "5 LTC", say; its id, once `seen_by` have it in their books."""
         decimal, asset = sell.split()
         amount = {"asset": asset, "decimal": decimal}
         posted = await self[maker].call("offer.post", sell=amount, buy=buy, price=price, **more)
@@ -199,7 +199,8 @@ class Fleet:
         """Waits until every daemon has seen what the chains say and owes nothing more, and until
         the nodes have told each other. False when it took longer than `patience`."""
         with trio.move_on_after(patience):
-            while not await self._is_settled():
+            # Two daemons and six nodes have to agree, and no single event tells that they do.
+            while not await self._is_settled():  # noqa: ASYNC110 - see above
                 await trio.sleep(_POLL)
             return True
         return False

@@ -46,9 +46,7 @@ async def _stage() -> str:
         try:
             return await _story(fleet, say)
         except Exception as error:
-            with trio.CancelScope(shield=True):
-                logs = _logs(fleet)
-            raise DemoFailed(logs) from error
+            raise DemoFailed(_logs(fleet)) from error
         finally:
             with trio.CancelScope(shield=True):
                 await fleet.stop()

@@ -353,6 +353,8 @@ class FakeChain:
 
     async def reserved_units(self, units: int, fee_rate: int) -> int:
         await self._answer()
+        if self.locked:
+            raise WalletLocked("the fake wallet is locked: use walletpassphrase")
         chosen = self._choose(units, fee_rate, [34])
         left = sum(coin.units for coin in chosen) - units
         return units + min(left, fee_for(estimate_vsize(chosen, [34, 22]), fee_rate))

@@ -33,8 +33,10 @@ def network_child(daemon: SwapdProcess) -> int:
 async def until_health(fleet: Fleet, name: str, *, healthy: bool) -> dict[str, Any]:
     """Waits until a daemon is healthy, or not; returns what it says."""
     with trio.fail_after(30):
-        while (found := await fleet[name].call("health"))["healthy"] != healthy:
+        found = await fleet[name].call("health")
+        while found["healthy"] != healthy:
             await trio.sleep(0.05)
+            found = await fleet[name].call("health")
     told: dict[str, Any] = found
     return told
 

@@ -7,6 +7,7 @@ import trio
 
 from tests.daemons.fleet import Fleet
 from tests.daemons.process import SwapdProcess
+from tests.functional.test_interruptions import until_health
 from tests.nodes import Party
 
 pytestmark = [pytest.mark.nodes, pytest.mark.timeout(120)]
@@ -54,9 +55,7 @@ async def test_a_wrong_passphrase_is_told_and_changes_nothing(fleet: Fleet) -> N
 async def test_a_listening_port_in_use_is_told(fleet: Fleet) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        daemon = fleet.make(
-            "crowded", None, settings={"p2p.listen": f"/ip4/127.0.0.1/tcp/{port}"}
-        )
+        daemon = fleet.make("crowded", None, settings={"p2p.listen": f"/ip4/127.0.0.1/tcp/{port}"})
         code, text = await said(daemon)
     assert code == CONFIG
     assert str(port) in text
@@ -94,7 +93,5 @@ async def test_a_daemon_starts_without_its_node_and_says_what_is_wrong(fleet: Fl
     assert not checked["swappable"]
 
     await fleet.world.restart("taker2", "BTC")
-    with trio.fail_after(30):
-        while not (await fleet["taker2"].call("health"))["healthy"]:
-            await trio.sleep(0.05)
+    await until_health(fleet, "taker2", healthy=True)
     assert (await fleet["taker2"].call("pair.check", pair="BTC/LTC"))["swappable"]

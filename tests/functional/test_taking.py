@@ -86,8 +86,8 @@ async def test_of_two_takers_who_race_for_the_same_coins_exactly_one_is_accepted
             nursery.start_soon(take, name)
 
     assert len(won) == len(lost) == 1
-    assert lost[0][1].name == "amount_taken"
-    loser, _ = lost[0]
+    loser, error = lost[0]
+    assert error.name == "amount_taken", error.message
     assert await fleet.open_swaps(fleet[loser]) == []
     _, swap_id = won[0]
     await fleet.until_ended(swap_id)

@@ -1,4 +1,4 @@
-"""Coins of the operator: deposits, splitting, reservations, withdrawals, empty and locked wallets."""
+"""The operator's coins: deposits, splitting, reservations, withdrawals, unusable wallets."""
 
 from collections.abc import AsyncIterator
 

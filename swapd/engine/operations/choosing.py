@@ -61,7 +61,8 @@ def _by_id(order: Order, market: Market, assets: AssetTable, own: PublicKey) -> 
         units = int(offer.price.buys(amount.units))
     else:
         message = f"the offer is about other assets than {order.amount.asset}"
-        raise ApiError(ErrorName.AMOUNT_INVALID, message)
+        remedy = "give the amount in one of the offer's two assets"
+        raise ApiError(ErrorName.AMOUNT_INVALID, message, remedy=remedy)
     if units < 1:
         raise ApiError(ErrorName.PRICE_ROUNDS_TO_NOTHING, "that amount buys less than one unit")
     if not offer.minimum <= units <= offer.maximum:
@@ -83,7 +84,8 @@ def _best(order: Order, market: Market, assets: AssetTable, own: PublicKey) -> t
     amount = assets.amount(order.amount)
     if amount.asset != base.asset:
         message = f"with a pair the amount is of its first asset, {base.ticker}"
-        raise ApiError(ErrorName.AMOUNT_INVALID, message)
+        remedy = f"give the amount in {base.ticker}, or turn the pair round"
+        raise ApiError(ErrorName.AMOUNT_INVALID, message, remedy=remedy)
     limit = None if order.limit_price is None else assets.price(order.limit_price, base, quote)
     buying = order.side is calls.Side.BUY
     sold, paid = (base, quote) if buying else (quote, base)

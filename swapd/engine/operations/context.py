@@ -4,12 +4,12 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from protocol.assets import AssetId
 from protocol.errors import Refusal, RemoteProtocolError
 from swapd.api.amounts import AssetTable
 from swapd.api.errors import ApiError, ErrorName
 from swapd.api.events import EventLog
 from swapd.engine.asking import MakerSilent, TakeRefused
-from swapd.engine.errors import OperatorError
 from swapd.engine.market import Market
 from swapd.engine.offers import OwnOffers
 from swapd.engine.operations.swap_views import SwapViews
@@ -18,6 +18,7 @@ from swapd.engine.swaps import Swaps
 from swapd.engine.taker import Taker
 from swapd.engine.world import World
 from swapd.ports import (
+    Chain,
     ChainError,
     InsufficientFunds,
     NetworkDown,
@@ -25,6 +26,7 @@ from swapd.ports import (
     NodeUnreachable,
     PeerError,
     StoreError,
+    StoreFull,
     WalletLocked,
 )
 
@@ -47,14 +49,23 @@ class Context:
     swap_events: EventLog
     state: Callable[[], str]
 
+    def chain(self, asset: str) -> Chain:
+        """Our node for an asset that we know. Raises ApiError for one that we only relay."""
+        found = self.world.chains.get(AssetId(asset))
+        if found is None:
+            ticker = self.assets.find(asset).ticker
+            raise ApiError(
+                ErrorName.UNKNOWN_ASSET,
+                f"this daemon has no {ticker} node: it only passes on offers of {ticker}",
+                remedy=f"add a [chains.{ticker.lower()}] table to its configuration",
+            )
+        return found
+
 
 def as_api_error(error: Exception) -> ApiError:
     """What went wrong in the world, as the operator is told it."""
     if isinstance(error, ApiError):
         return error
-    if isinstance(error, OperatorError):
-        name = _OPERATOR.get(error.name.value) or ErrorName(error.name.value)
-        return ApiError(name, error.message, remedy=error.remedy, retryable=error.retryable)
     if isinstance(error, TakeRefused):
         return _refused(error)
     if isinstance(error, RemoteProtocolError):
@@ -69,6 +80,7 @@ def as_api_error(error: Exception) -> ApiError:
         (NodeMisconfigured, ErrorName.NODE_MISCONFIGURED),
         (NodeUnreachable, ErrorName.NODE_UNREACHABLE),
         (ChainError, ErrorName.NODE_NOT_READY),
+        (StoreFull, ErrorName.DISK_FULL),
         (StoreError, ErrorName.STORE_FAILED),
         (MakerSilent, ErrorName.NEGOTIATION_TIMEOUT),
         (NetworkDown, ErrorName.NETWORK_DOWN),
@@ -81,11 +93,8 @@ def as_api_error(error: Exception) -> ApiError:
     return ApiError(ErrorName.INTERNAL_ERROR, message)
 
 
-_OPERATOR = {
-    "amount_not_positive": ErrorName.AMOUNT_INVALID,
-    "only_unconfirmed_change": ErrorName.FUNDS_UNCONFIRMED,
-    "limit_reached": ErrorName.OVER_SWAP_LIMIT,
-}
+_LEAST_LOCK = 1000
+
 _REFUSALS = {
     Refusal.UNKNOWN_OFFER: ErrorName.UNKNOWN_OFFER,
     Refusal.OFFER_EXPIRED: ErrorName.OFFER_EXPIRED,
@@ -120,6 +129,12 @@ def _refused(error: TakeRefused) -> ApiError:
     return ApiError(name, error.detail, remedy=error.remedy, detail=detail)
 
 
+async def require_unlocked(chain: Chain) -> None:
+    """Asks the wallet whether it could sign a lock. Raises WalletLocked, ChainError."""
+    with contextlib.suppress(InsufficientFunds):
+        await chain.reserved_units(_LEAST_LOCK, 1000)
+
+
 @contextlib.contextmanager
 def translated() -> Iterator[None]:
     """Turns what the engine raises into what the operator is told."""
@@ -127,7 +142,6 @@ def translated() -> Iterator[None]:
         yield
     except (
         ApiError,
-        OperatorError,
         TakeRefused,
         RemoteProtocolError,
         ChainError,

@@ -12,7 +12,12 @@ from swapd.api.paging import page
 from swapd.api.values import AssetInfo, FeeLine
 from swapd.engine.offers_checks import Draft
 from swapd.engine.operations.choosing import Chosen, Order, choose
-from swapd.engine.operations.context import Context, as_api_error, translated
+from swapd.engine.operations.context import (
+    Context,
+    as_api_error,
+    require_unlocked,
+    translated,
+)
 from swapd.engine.operations.offer_views import offer_view, own_offer
 from swapd.engine.operations.quoting import quote
 from swapd.ports import ChainError
@@ -57,7 +62,7 @@ class MarketOperations:
         asset = AssetId(info.asset)
         policy = self._c.world.policy
         try:
-            chain = self._c.world.chains[asset]
+            chain = self._c.chain(asset)
             await chain.check()
             status = await chain.status()
             depths[info.asset] = max(
@@ -79,8 +84,10 @@ class MarketOperations:
         return calls.PairCheck(name=f"node {info.ticker}", ok=not status.problems, detail=detail)
 
     async def _wallet_check(self, info: AssetInfo) -> calls.PairCheck:
+        chain = self._c.chain(info.asset)
         try:
-            balance = await self._c.world.chains[AssetId(info.asset)].balance()
+            balance = await chain.balance()
+            await require_unlocked(chain)
         except ChainError as error:
             return calls.PairCheck(name=f"wallet {info.ticker}", ok=False, detail=str(error))
         shown = self._c.assets.view_units(info.asset, balance.confirmed)
@@ -222,7 +229,7 @@ class MarketOperations:
     async def take(self, params: calls.TakeParams) -> calls.TakeResult:
         chosen = self._choose(params)
         if params.destination is not None:
-            chain = self._c.world.chains[chosen[0].found.offer.sell]
+            chain = self._c.chain(chosen[0].found.offer.sell)
             try:
                 chain.check_address(params.destination)
             except ValueError as error:

@@ -10,7 +10,7 @@ from swapd.api.errors import ApiError, ErrorName
 from swapd.api.paging import page
 from swapd.api.table import API_VERSION
 from swapd.api.values import ChainHealth, PeerView, SwapPhase
-from swapd.engine.operations.context import Context
+from swapd.engine.operations.context import Context, require_unlocked
 from swapd.ports import (
     Chain,
     ChainError,
@@ -19,6 +19,7 @@ from swapd.ports import (
     PeerError,
     PeerInfo,
     PeerUnreachable,
+    WalletLocked,
 )
 
 
@@ -59,6 +60,7 @@ class NodeOperations:
             health = await _chain_health(chain)
             chains.append(health)
             problems += [_chain_problem(health, what) for what in health.problems]
+            problems += await _wallet_problems(chain, health)
         network_up, peers = True, 0
         try:
             peers = len(await self._c.world.peers.peers())
@@ -191,6 +193,25 @@ async def _chain_health(chain: Chain) -> ChainHealth:
     )
 
 
+async def _wallet_problems(chain: Chain, health: ChainHealth) -> list[calls.Problem]:
+    """A locked wallet is told before somebody takes an offer in vain."""
+    if health.problems:
+        return []
+    try:
+        await require_unlocked(chain)
+    except WalletLocked as error:
+        remedy = "unlock it: no lock can be made before"
+        return [calls.Problem(where=health.ticker, what=str(error), remedy=remedy)]
+    except ChainError:
+        return []
+    return []
+
+
 def _chain_problem(health: ChainHealth, what: str) -> calls.Problem:
-    remedy = "start the node, or correct its address" if not health.reachable else "see the node"
+    if not health.reachable:
+        remedy = "start the node, or correct its address"
+    elif not health.synced:
+        remedy = "wait: no lock is made before the node has caught up"
+    else:
+        remedy = "no lock is made while that stands; it is looked at again by itself"
     return calls.Problem(where=health.ticker, what=what, remedy=remedy)

@@ -59,8 +59,8 @@ async def quote(world: World, assets: AssetTable, chosen: tuple[Chosen, ...]) ->
         depth_receive=max(p.depth_p for p in parts),
         deadlines=_deadlines(times[0]) if times else (),
         if_they_vanish=(
-            "Your coins come back by themselves after the expiry of your lock: at worst after "
-            "`worst_seconds`. You lose network fees and time, nothing else."
+            "Your coins come back by themselves after the expiry of your lock, in the worst case "
+            "as late as is told here. You lose network fees and time, nothing else."
         ),
         if_we_vanish=(
             "Before your lock nothing happens. After it, be back before its expiry to refund. "

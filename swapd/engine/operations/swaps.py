@@ -72,6 +72,9 @@ class SwapOperations:
         swap_id = bytes.fromhex(params.swap_id)
         state, sequence, at = await self._row(swap_id)
         if phase_of(state) not in CANCELLABLE:
+            if state.outcome is not None:
+                message, remedy = f"the swap has ended: {phase_of(state).value}", "see `swap.get`"
+                raise ApiError(ErrorName.SWAP_NOT_CANCELLABLE, message, remedy=remedy)
             message = f"the swap is {phase_of(state).value}: it goes on by itself"
             raise ApiError(ErrorName.SWAP_NOT_CANCELLABLE, message)
         self._c.swaps.cancel(swap_id)

@@ -26,7 +26,7 @@ class WalletOperations:
         self._c = context
 
     async def balance(self, params: calls.BalanceParams) -> calls.BalanceResult:
-        infos = self._c.assets.assets
+        infos = tuple(a for a in self._c.assets.assets if a.asset in self._c.world.chains)
         if params.asset is not None:
             infos = (self._c.assets.find(params.asset),)
         found, unavailable = [], []
@@ -38,7 +38,7 @@ class WalletOperations:
         return calls.BalanceResult(assets=tuple(found), unavailable=tuple(unavailable))
 
     async def _balance(self, asset: AssetId) -> calls.AssetBalance:
-        chain = self._c.world.chains[asset]
+        chain = self._c.chain(asset)
         wallet = await chain.balance()
         payout, waiting = await self._payout(asset), 0
         for state in self._c.swaps.open():
@@ -64,7 +64,7 @@ class WalletOperations:
     async def address(self, params: calls.AddressParams) -> calls.AddressResult:
         info = self._c.assets.find(params.asset)
         try:
-            address = await self._c.world.chains[AssetId(info.asset)].wallet_address()
+            address = await self._c.chain(info.asset).wallet_address()
         except PortError as error:
             raise as_api_error(error) from error
         return calls.AddressResult(asset=info.asset, ticker=info.ticker, address=address)
@@ -72,7 +72,7 @@ class WalletOperations:
     async def withdraw(self, params: calls.WithdrawParams) -> calls.WithdrawResult:
         info = self._c.assets.find(params.asset)
         asset = AssetId(info.asset)
-        chain = self._c.world.chains[asset]
+        chain = self._c.chain(asset)
         _check_address(chain, params.destination)
         try:
             # More than one transaction can hold are left for the next withdrawal.
@@ -100,7 +100,7 @@ class WalletOperations:
 
     async def wallet_split(self, params: calls.WalletSplitParams) -> calls.WalletSplitResult:
         amount = self._c.assets.amount(params.amount)
-        chain = self._c.world.chains[amount.asset]
+        chain = self._c.chain(amount.asset)
         try:
             rate = params.fee_rate or (await chain.status()).fee_next
             split = await chain.build_split(params.count, int(amount.units), rate)
@@ -108,6 +108,9 @@ class WalletOperations:
                 await _send(chain, split)
         except PortError as error:
             raise as_api_error(error) from error
+        except ValueError as error:
+            remedy = "make larger coins"
+            raise ApiError(ErrorName.AMOUNT_INVALID, str(error), remedy=remedy) from error
         return calls.WalletSplitResult(
             each=self._c.assets.view(amount),
             count=params.count,

@@ -11,7 +11,7 @@ from trio.testing import MockClock
 from protocol.amounts import Price
 from protocol.assets import AssetId
 from protocol.errors import LocalProtocolError
-from swapd.engine.errors import OperatorError, Problem
+from swapd.api.errors import ApiError, ErrorName
 from swapd.engine.market import Market
 from swapd.engine.offers import OwnOffers
 from swapd.engine.offers_account import Status
@@ -47,7 +47,7 @@ async def test_a_dry_run_checks_everything_and_keeps_nothing(
     assert maker.offers.standing(include_ended=True) == ()
     assert maker.asks() == []
     assert await maker.world.store.items("offer") == ()
-    with pytest.raises(OperatorError):
+    with pytest.raises(ApiError):
         await maker.offers.post(draft(maximum=0), dry_run=True)
 
 
@@ -78,25 +78,25 @@ def test_the_least_fill_is_worth_ten_times_its_fees_on_both_legs(
     assert expected == 270_000 or price.pays(expected - 1) < 270_000
 
 
-BAD_DRAFTS: list[tuple[str, dict[str, Any], Problem]] = [
-    ("an unknown asset to sell", {"sell": OTHER}, Problem.UNKNOWN_ASSET),
-    ("an unknown asset to buy", {"buy": OTHER}, Problem.UNKNOWN_ASSET),
-    ("an asset for itself", {"buy": LTC}, Problem.PAIR_INVALID),
-    ("nothing", {"maximum": 0}, Problem.AMOUNT_INVALID),
-    ("less than nothing", {"maximum": -5}, Problem.AMOUNT_INVALID),
-    ("a minimum of nothing", {"minimum": 0}, Problem.AMOUNT_INVALID),
-    ("a minimum over the whole", {"minimum": 11 * COIN}, Problem.AMOUNT_OUT_OF_RANGE),
+BAD_DRAFTS: list[tuple[str, dict[str, Any], ErrorName]] = [
+    ("an unknown asset to sell", {"sell": OTHER}, ErrorName.UNKNOWN_ASSET),
+    ("an unknown asset to buy", {"buy": OTHER}, ErrorName.UNKNOWN_ASSET),
+    ("an asset for itself", {"buy": LTC}, ErrorName.PAIR_INVALID),
+    ("nothing", {"maximum": 0}, ErrorName.AMOUNT_INVALID),
+    ("less than nothing", {"maximum": -5}, ErrorName.AMOUNT_INVALID),
+    ("a minimum of nothing", {"minimum": 0}, ErrorName.AMOUNT_INVALID),
+    ("a minimum over the whole", {"minimum": 11 * COIN}, ErrorName.AMOUNT_OUT_OF_RANGE),
     ("a price that rounds to nothing", {"price": Price.of(1, 10**12)},
-     Problem.PRICE_ROUNDS_TO_NOTHING),
+     ErrorName.PRICE_ROUNDS_TO_NOTHING),
     ("more than can exist", {"maximum": 2**256 - 1, "price": Price.of(2, 1)},
-     Problem.AMOUNT_TOO_LARGE),
-    ("a fill that fees would eat", {"minimum": 269_999 * 75}, Problem.BELOW_ECONOMIC_MINIMUM),
+     ErrorName.AMOUNT_TOO_LARGE),
+    ("a fill that fees would eat", {"minimum": 269_999 * 75}, ErrorName.BELOW_ECONOMIC_MINIMUM),
     ("a whole that fees would eat", {"maximum": 10_000, "minimum": None},
-     Problem.BELOW_ECONOMIC_MINIMUM),
-    ("a life of seconds", {"lifetime": 59}, Problem.LIFETIME_INVALID),
-    ("a life over a day", {"lifetime": 86_401}, Problem.LIFETIME_INVALID),
-    ("more than the wallet has", {"maximum": 101 * COIN}, Problem.INSUFFICIENT_FUNDS),
-    ("the wallet without a fee", {"maximum": 100 * COIN}, Problem.INSUFFICIENT_FUNDS),
+     ErrorName.BELOW_ECONOMIC_MINIMUM),
+    ("a life of seconds", {"lifetime": 59}, ErrorName.LIFETIME_INVALID),
+    ("a life over a day", {"lifetime": 86_401}, ErrorName.LIFETIME_INVALID),
+    ("more than the wallet has", {"maximum": 101 * COIN}, ErrorName.INSUFFICIENT_FUNDS),
+    ("the wallet without a fee", {"maximum": 100 * COIN}, ErrorName.INSUFFICIENT_FUNDS),
 ]  # fmt: skip
 
 
@@ -104,10 +104,10 @@ BAD_DRAFTS: list[tuple[str, dict[str, Any], Problem]] = [
     ("changes", "problem"), [case[1:] for case in BAD_DRAFTS], ids=[case[0] for case in BAD_DRAFTS]
 )
 async def test_a_mistake_gets_its_own_error_with_a_remedy_and_costs_nothing(
-    stage: Stage, autojump_clock: MockClock, changes: dict[str, Any], problem: Problem
+    stage: Stage, autojump_clock: MockClock, changes: dict[str, Any], problem: ErrorName
 ) -> None:
     maker = await stage.node("maker")
-    with pytest.raises(OperatorError) as caught:
+    with pytest.raises(ApiError) as caught:
         await maker.offers.post(draft(**changes))
     assert caught.value.name is problem
     assert caught.value.message
@@ -116,16 +116,16 @@ async def test_a_mistake_gets_its_own_error_with_a_remedy_and_costs_nothing(
     assert maker.asks() == []
 
 
-BREAK: list[tuple[str, Callable[[Node], None], Problem]] = [
+BREAK: list[tuple[str, Callable[[Node], None], ErrorName]] = [
     ("a node that is down", lambda node: setattr(node.chains[BTC], "down", True),
-     Problem.NODE_UNREACHABLE),
+     ErrorName.NODE_UNREACHABLE),
     ("a node of another chain", lambda node: setattr(node.chains[LTC], "misconfigured", "wrong"),
-     Problem.NODE_MISCONFIGURED),
+     ErrorName.NODE_MISCONFIGURED),
     ("a node that is not ready", lambda node: setattr(node.chains[LTC], "problems", ("syncing",)),
-     Problem.NODE_NOT_READY),
+     ErrorName.NODE_NOT_READY),
     ("a daemon that is stopping", lambda node: setattr(node.offers, "_closing", True),
-     Problem.SHUTTING_DOWN),
-    ("a full disk", lambda node: setattr(node.world.store, "full", True), Problem.STORE_FAILED),
+     ErrorName.SHUTTING_DOWN),
+    ("a full disk", lambda node: setattr(node.world.store, "full", True), ErrorName.STORE_FAILED),
 ]  # fmt: skip
 
 
@@ -136,11 +136,11 @@ async def test_a_fault_of_the_world_is_named_and_nothing_is_kept(
     stage: Stage,
     autojump_clock: MockClock,
     break_it: Callable[[Node], None],
-    problem: Problem,
+    problem: ErrorName,
 ) -> None:
     maker = await stage.node("maker")
     break_it(maker)
-    with pytest.raises(OperatorError) as caught:
+    with pytest.raises(ApiError) as caught:
         await maker.offers.post(draft())
     assert caught.value.name is problem
     assert maker.offers.standing(include_ended=True) == ()
@@ -154,17 +154,22 @@ async def test_unconfirmed_change_is_told_apart_from_too_little(
     maker = await stage.node("maker")
     chain = maker.chains[LTC]
     await chain.broadcast(chain.pay(chain.fresh_script(), 50 * COIN, 5000).serialise())
-    with pytest.raises(OperatorError) as caught:
+    with pytest.raises(ApiError) as caught:
         await maker.offers.post(draft())
-    assert caught.value.name is Problem.FUNDS_UNCONFIRMED
+    assert caught.value.name is ErrorName.FUNDS_UNCONFIRMED
     assert caught.value.retryable
 
 
-LIMITS: list[tuple[str, AssetId, AssetLimits, Problem]] = [
-    ("smaller than allowed", LTC, AssetLimits(minimum=2 * COIN), Problem.OVER_SWAP_LIMIT),
-    ("larger than allowed", LTC, AssetLimits(maximum=9 * COIN), Problem.OVER_SWAP_LIMIT),
-    ("more in return than allowed", BTC, AssetLimits(maximum=COIN // 10), Problem.OVER_SWAP_LIMIT),
-    ("more than may be locked", LTC, AssetLimits(max_locked=9 * COIN), Problem.OVER_LOCKED_LIMIT),
+LIMITS: list[tuple[str, AssetId, AssetLimits, ErrorName]] = [
+    ("smaller than allowed", LTC, AssetLimits(minimum=2 * COIN), ErrorName.OVER_SWAP_LIMIT),
+    ("larger than allowed", LTC, AssetLimits(maximum=9 * COIN), ErrorName.OVER_SWAP_LIMIT),
+    (
+        "more in return than allowed",
+        BTC,
+        AssetLimits(maximum=COIN // 10),
+        ErrorName.OVER_SWAP_LIMIT,
+    ),
+    ("more than may be locked", LTC, AssetLimits(max_locked=9 * COIN), ErrorName.OVER_LOCKED_LIMIT),
 ]
 
 
@@ -176,10 +181,10 @@ async def test_what_we_would_refuse_to_swap_is_not_offered(
     autojump_clock: MockClock,
     asset: AssetId,
     limits: AssetLimits,
-    problem: Problem,
+    problem: ErrorName,
 ) -> None:
     maker = await stage.node("maker", policy=replace(POLICY, assets={asset: limits}))
-    with pytest.raises(OperatorError) as caught:
+    with pytest.raises(ApiError) as caught:
         await maker.offers.post(draft())
     assert caught.value.name is problem
 
@@ -190,9 +195,9 @@ async def test_the_same_coins_are_not_offered_twice(
     maker = await stage.node("maker")
     await maker.offers.post(draft(maximum=60 * COIN))
     assert maker.offers.promised(LTC) == 60 * COIN
-    with pytest.raises(OperatorError) as caught:
+    with pytest.raises(ApiError) as caught:
         await maker.offers.post(draft(maximum=60 * COIN))
-    assert caught.value.name is Problem.INSUFFICIENT_FUNDS
+    assert caught.value.name is ErrorName.INSUFFICIENT_FUNDS
     await maker.offers.post(draft(maximum=30 * COIN))
 
 
@@ -205,22 +210,22 @@ async def test_two_posts_at_once_do_not_offer_the_same_coins(
     async def post() -> None:
         try:
             outcomes.append((await maker.offers.post(draft(maximum=60 * COIN))).status)
-        except OperatorError as error:
+        except ApiError as error:
             outcomes.append(error.name)
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(post)
         nursery.start_soon(post)
-    assert sorted(outcomes) == [Problem.INSUFFICIENT_FUNDS, Status.LIVE]
+    assert sorted(outcomes) == [ErrorName.INSUFFICIENT_FUNDS, Status.LIVE]
 
 
 async def test_a_pair_that_is_not_followed_is_refused(
     stage: Stage, autojump_clock: MockClock
 ) -> None:
     maker = await stage.node("maker", pairs=((BTC, OTHER),))
-    with pytest.raises(OperatorError) as caught:
+    with pytest.raises(ApiError) as caught:
         await maker.offers.post(draft())
-    assert caught.value.name is Problem.PAIR_INVALID
+    assert caught.value.name is ErrorName.PAIR_INVALID
 
 
 async def test_an_offer_before_the_market_runs_is_our_own_bug(

@@ -8,7 +8,7 @@ from trio.testing import MockClock
 
 from protocol.assets import chain_of
 from protocol.swap.states import End
-from swapd.engine.errors import OperatorError, Problem
+from swapd.api.errors import ApiError, ErrorName
 from swapd.engine.offers_account import Status
 from swapd.engine.offers_checks import Draft
 from swapd.ports import StoreError
@@ -151,9 +151,9 @@ async def test_a_full_disk_delays_a_new_version_but_loses_no_take(
     await trio.sleep(1)
     assert maker.asks()[0].offer_id == posted.offer_id
     assert maker.offers.remaining(posted.offer_id) == 5 * COIN
-    with pytest.raises(OperatorError) as caught:
+    with pytest.raises(ApiError) as caught:
         await maker.offers.cancel(posted.offer_id)
-    assert caught.value.name is Problem.STORE_FAILED
+    assert caught.value.name is ErrorName.STORE_FAILED
     store.full = False
     await maker.until(lambda: not maker.asks(), seconds=20)
 
@@ -181,7 +181,7 @@ async def test_a_post_interrupted_by_a_failing_disk_leaves_nothing_behind(
             raise StoreError("no space left")
 
     store.before_write = fail
-    with pytest.raises(OperatorError):
+    with pytest.raises(ApiError):
         await maker.offers.post(draft())
     store.before_write = lambda _: None
     await trio.sleep(20)

@@ -5,7 +5,7 @@ from trio.testing import MockClock
 
 from protocol.errors import Refusal, RemoteProtocolError
 from protocol.swap.states import End
-from swapd.engine.errors import OperatorError, Problem
+from swapd.api.errors import ApiError, ErrorName
 from swapd.engine.offers_account import Status
 from tests.engine.market.stage import COIN, LTC, Stage, draft
 from tests.engine.market.swaps import state, swap
@@ -150,12 +150,12 @@ async def test_cancelling_twice_or_something_else_is_told(
     posted = await maker.offers.post(draft())
     ended = await maker.offers.cancel(posted.offer_id)
     assert ended.status is Status.CANCELLED
-    with pytest.raises(OperatorError) as caught:
+    with pytest.raises(ApiError) as caught:
         await maker.offers.cancel(posted.offer_id)
-    assert caught.value.name is Problem.OFFER_CANCELLED
-    with pytest.raises(OperatorError) as caught:
+    assert caught.value.name is ErrorName.OFFER_CANCELLED
+    with pytest.raises(ApiError) as caught:
         await maker.offers.cancel(bytes(32))
-    assert caught.value.name is Problem.UNKNOWN_OFFER
+    assert caught.value.name is ErrorName.UNKNOWN_OFFER
 
 
 async def test_all_offers_are_cancelled_and_listed_as_ended(

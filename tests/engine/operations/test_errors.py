@@ -16,6 +16,7 @@ from swapd.ports import (
     PeerError,
     PeerUnreachable,
     StoreError,
+    StoreFull,
     WalletLocked,
 )
 
@@ -28,6 +29,7 @@ CASES: list[tuple[Exception, ErrorName]] = [
     (NodeUnreachable("x"), ErrorName.NODE_UNREACHABLE),
     (ChainError("x"), ErrorName.NODE_NOT_READY),
     (StoreError("x"), ErrorName.STORE_FAILED),
+    (StoreFull("x"), ErrorName.DISK_FULL),
     (NetworkDown("x"), ErrorName.NETWORK_DOWN),
     (PeerUnreachable("x"), ErrorName.PEER_UNREACHABLE),
     (PeerError("x"), ErrorName.PEER_UNREACHABLE),

@@ -16,6 +16,8 @@ from swapd.engine import effects as performing
 from swapd.engine import runner as running
 from swapd.engine.world import World
 from swapd.ports import (
+    Broadcast,
+    BroadcastResult,
     InsufficientFunds,
     JournalRecord,
     SignedLock,
@@ -23,7 +25,8 @@ from swapd.ports import (
     StoreError,
 )
 from tests.engine.swaps.stage import COIN, Stage
-from tests.engine.swaps.stories import check_books, locks_ever_sent, script_of
+from tests.engine.swaps.stories import check_books, script_of
+from tests.fakes.chain import FakeChain
 
 SAFE = {End.COMPLETED, End.REFUNDED, End.NEVER_FUNDED}
 
@@ -316,8 +319,14 @@ async def test_two_swaps_at_once_never_share_a_coin(mock_clock: MockClock) -> No
 
 
 async def test_after_a_start_no_runner_chooses_coins_before_all_promises_are_known(
-    mock_clock: MockClock,
+    mock_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    real = FakeChain.set_reserved
+
+    async def slow(chain: FakeChain, refs: frozenset[str]) -> None:
+        await trio.sleep(5)
+        await real(chain, refs)
+
     stage = Stage(mock_clock, coins=1)
     async with stage.running():
         one = await stage.agree()
@@ -328,12 +337,15 @@ async def test_after_a_start_no_runner_chooses_coins_before_all_promises_are_kno
         await stage.settle()
         # The lock is in no mempool: only the journal knows that its coin is promised.
         stage.btc.drop(lock)
-        # The younger swap comes first on disk, and its wallet would take the only coin.
-        stage.taker.disk.journal = dict(reversed(stage.taker.disk.journal.items()))
+        refused = BroadcastResult(Broadcast.REJECTED, "try later")
+        monkeypatch.setattr(stage.btc, "submit", lambda _raw: refused)
+        monkeypatch.setattr(FakeChain, "set_reserved", slow)
         await stage.taker.restart()
-        await stage.settle(31)
-        assert isinstance(stage.taker.state(taken.swap_id).own, Unfunded | Dead)
-        assert len(locks_ever_sent(stage.taker, one)) == 1
+        for _ in range(8):
+            await stage.settle(2)
+        assert isinstance(stage.taker.state(one.swap_id).own, Released)
+        assert isinstance(stage.taker.state(taken.swap_id).own, Unfunded)
+        assert "not enough" in stage.taker.swaps.trouble(taken.swap_id)
 
 
 async def test_a_kill_that_costs_more_than_its_lock_holds_is_never_sent(
@@ -414,6 +426,23 @@ async def test_a_second_start_of_one_swap_is_refused(stage: Stage, mock_clock: M
         await stage.blocks(15, swap)
         with pytest.raises(StoreError):
             await stage.taker.start(swap)
+
+
+async def test_a_listener_that_breaks_stops_neither_a_swap_nor_another_listener(
+    stage: Stage, mock_clock: MockClock
+) -> None:
+    heard: list[int] = []
+
+    def broken(_state: SwapState, _sequence: int) -> None:
+        raise RuntimeError("a bug in a view")
+
+    stage.taker.swaps.listen(broken)
+    stage.taker.swaps.listen(lambda _state, sequence: heard.append(sequence))
+    async with stage.running():
+        swap = await stage.agree()
+        await stage.blocks(15, swap)
+    assert stage.taker.end(swap) is End.COMPLETED
+    assert heard == [row.sequence for row in stage.taker.disk.journal[swap.swap_id]]
 
 
 async def test_listeners_hear_every_row_in_order(stage: Stage, mock_clock: MockClock) -> None:

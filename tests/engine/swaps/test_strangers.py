@@ -28,7 +28,8 @@ async def test_thousands_of_dust_outputs_stop_no_claim_and_fill_no_journal(
     stage: Stage, mock_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A row of the journal that can't be written would freeze a participant who must claim."""
-    dust = tuple(LockSeen(f"{n:064x}:0", 400, 7, raw=bytes(100_000)) for n in range(5_000))
+    raw = bytes(100_000)
+    dust = tuple(LockSeen(f"{n:064x}:0", 400, 7, raw=raw) for n in range(5_000))
 
     def flood(chain: FakeChain) -> None:
         real = chain.view

@@ -19,6 +19,7 @@ from protocol.swap.states import (
     Killing,
     Learned,
     LockCoin,
+    Outcome,
     Released,
     Revealed,
     SignedLock,
@@ -27,7 +28,7 @@ from protocol.swap.states import (
     Unfunded,
 )
 from protocol.swap.trimming import MAX_LOCKS, MAX_RAW, trimmed, with_shown
-from protocol.terms import LegName, Role, own_leg
+from protocol.terms import LegName, Role, Timing, own_leg
 from tests.protocol.swap.toy import PREIMAGE, T0, World, world
 
 TAKER, MAKER = Role.INITIATOR, Role.PARTICIPANT
@@ -550,3 +551,91 @@ def test_a_participants_hanging_lock_is_killed_as_soon_as_what_it_answers_is_in_
         assert isinstance(at(released(MAKER), 20, own=hanging, theirs=seen).own, Killing)
         confirmed = view(lock(LegName.P, 1))
         assert isinstance(at(released(MAKER), 20, own=confirmed, theirs=seen).own, Released)
+
+
+def test_a_lock_that_was_seen_may_stay_unconfirmed_for_half_an_hour() -> None:
+    """On the standard timing, whose gates leave that much time."""
+    state = begun(MAKER)
+    terms = state.agreement.terms
+    terms = msgspec.structs.replace(
+        terms,
+        timing=Timing.STANDARD,
+        leg_i=msgspec.structs.replace(terms.leg_i, depth=3),
+        leg_p=msgspec.structs.replace(terms.leg_p, depth=12),
+    )
+    agreement = msgspec.structs.replace(state.agreement, terms=terms)
+    state = msgspec.structs.replace(state, agreement=agreement)
+    assert schedule(state).lock_gate_p > T0 + 1800
+    waiting, mined = view(lock(LegName.I, 0)), view(lock(LegName.I, 1))
+    assert isinstance(at(state, 1799, own=view(), theirs=waiting).own, Unfunded)
+    assert isinstance(at(state, 1800, own=view(), theirs=waiting).own, Dead)
+    assert isinstance(at(state, 1800, own=view(), theirs=mined).own, Unfunded)
+
+
+def test_their_lock_is_bound_at_its_first_confirmation_not_before() -> None:
+    assert at(begun(MAKER), 5, own=view(), theirs=view(lock(LegName.I, 0))).bound == ""
+    bound = at(begun(MAKER), 5, own=view(), theirs=view(lock(LegName.I, 1)))
+    assert (bound.bound, bound.their_raw) == ("lock-i:0", b"raw")
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_final_refund_is_no_end_while_their_leg_may_still_become_ours(role: Role) -> None:
+    own, theirs = legs(role)
+    back = view(lock(own, 9, spend=Spend(SpendKind.REFUND, "r", DEPTH[own])))
+    open_leg = at(out(role), 400, own=back, theirs=view(lock(theirs, 9)))
+    assert open_leg.outcome is None
+    assert any(isinstance(effect, BuildClaim) for effect in pending(open_leg))
+    for kind, end in ((SpendKind.CLAIM, End.COMPLETED), (SpendKind.REFUND, End.REFUNDED)):
+        spent = lock(theirs, 9, spend=Spend(kind, "x", DEPTH[theirs]))
+        over = at(open_leg, 410, own=back, theirs=view(spent))
+        assert over.outcome is not None
+        assert over.outcome.end is end
+    hidden = at(locked(role), 400, own=back, theirs=view(lock(theirs, 1)))
+    assert hidden.outcome is not None
+    assert hidden.outcome.end is End.REFUNDED
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_claimed_lock_and_a_vanished_one_are_lost_only_after_the_last_expiry(role: Role) -> None:
+    own = legs(role)[0]
+    claimed = view(lock(own, 9, spend=Spend(SpendKind.CLAIM, "c", DEPTH[own], PREIMAGE)))
+    last = schedule(begun(role)).expiry_i - T0
+    assert at(out(role), last, own=claimed, theirs=view()).outcome is None
+    lost = at(out(role), last + 1, own=claimed, theirs=view()).outcome
+    assert lost is not None
+    assert lost.end is End.LOST
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_final_conflict_does_not_kill_a_lock_that_another_version_made(role: Role) -> None:
+    """The operator bumped the lock by hand onto other coins: what pays the script is alive."""
+    own, theirs = legs(role)
+    bumped = view(lock(own, 4, "bumped:0"), conflict=Conflict("by-hand", 4))
+    state = at(released(role), 30, own=bumped, theirs=view(lock(theirs, 1)))
+    assert isinstance(state.own, Released)
+
+
+@pytest.mark.parametrize("role", Role)
+def test_after_the_end_nothing_is_signed_cancelled_or_revealed_any_more(role: Role) -> None:
+    over = Outcome(End.COMPLETED, "over", T0)
+    ended = msgspec.structs.replace(begun(role), outcome=over)
+    assert step(ended, LockBuilt(signed(role))) == ended
+    assert step(ended, CancelRequested()) == ended
+    if role is TAKER:
+        state = msgspec.structs.replace(locked(role), outcome=over)
+        seen = at(state, 30, own=view(lock(LegName.I, 3)), theirs=view(lock(LegName.P, 3)))
+        assert isinstance(seen.secret, Hidden)
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_kill_is_owed_neither_for_a_confirmed_lock_nor_beside_a_confirmed_conflict(
+    role: Role,
+) -> None:
+    own, theirs = legs(role)
+    state = step(released(role), CancelRequested())
+    hanging = at(state, 20, own=view(lock(own, 0)), theirs=view(lock(theirs, 1)))
+    assert [type(effect) for effect in pending(hanging)] == [BuildKill]
+    for seen in (view(lock(own, 1)), view(conflict=Conflict("kill", 1))):
+        alive = at(state, 20, own=seen, theirs=view(lock(theirs, 1)))
+        assert isinstance(alive.own, Killing)
+        assert pending(alive) == ()
