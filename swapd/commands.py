@@ -39,8 +39,8 @@ KILL_AT = "SWAPD_REGTEST_KILL_AT"
 (`journal:before:LockBuilt`, see swapd.engine.hooks)."""
 
 EXIT_CODES = """\b
-Exit codes: 0 stopped in order, 1 crash, 10 configuration, 11 data directory in use, 20 keys or
-passphrase, 30 database, 40 a node is of another chain.
+Exit codes: 0 stopped in order, 1 crash, 2 command line, 10 configuration, 11 data directory in
+use, 20 keys or passphrase, 30 database, 40 a node is of another chain or misconfigured.
 """
 
 

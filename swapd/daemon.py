@@ -169,7 +169,7 @@ class Daemon:
             ready()
             await self._stop.wait()
             self._state = "stopping"
-            await self._goodbye(swaps, offers, market)
+            await self._goodbye(swaps, offers, market, peers)
             nursery.cancel_scope.cancel()
 
     async def _serve(
@@ -194,11 +194,14 @@ class Daemon:
             task_status=task_status,
         )
 
-    async def _goodbye(self, swaps: Swaps, offers: OwnOffers, market: Market) -> None:
+    async def _goodbye(
+        self, swaps: Swaps, offers: OwnOffers, market: Market, peers: Libp2pPeers
+    ) -> None:
         """Withdraws the offers and says which swaps are open."""
         with trio.move_on_after(GOODBYE_SECONDS):
             withdrawn = await offers.withdraw()
             await market.flush()
+            await peers.drain()
             log.info("daemon.offers_withdrawn", count=withdrawn)
         for state in swaps.open():
             said = summarise(state)

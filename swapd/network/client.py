@@ -383,6 +383,17 @@ class Libp2pPeers:
         except Declined as refusal:
             raise InvalidAddress(str(refusal)) from refusal
 
+    async def drain(self) -> None:
+        """Returns when what was published is written to the peers, or after a second or so: for
+        the end of the daemon, because the network process is ended without a goodbye."""
+        session = self._session
+        if session is None:
+            return
+        try:
+            await session.ask(frames.Drain(request=session.number()), frames.Done, self._patience())
+        except (Declined, NetworkDown) as error:
+            _log.info("the network did not drain", why=str(error))
+
     async def penalise(self, peer_id: str, why: str) -> None:
         """The third time soon after each other, the peer is refused for some minutes."""
         self._tell(frames.Penalise(peer_id=peer_id, why=why[:MAX_TEXT]))

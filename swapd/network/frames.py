@@ -129,6 +129,12 @@ class Disconnect(Struct, frozen=True, tag=True, forbid_unknown_fields=True):
     peer_id: PeerId
 
 
+class Drain(Struct, frozen=True, tag=True, forbid_unknown_fields=True):
+    """Answered by Done: what was published is written to the peers, or a second has passed."""
+
+    request: Number
+
+
 class Penalise(Struct, frozen=True, tag=True, forbid_unknown_fields=True):
     """The daemon found this peer's messages wanting."""
 
@@ -172,7 +178,7 @@ class Close(Struct, frozen=True, tag=True, forbid_unknown_fields=True):
 
 Command = (
     Start | SetClock | Probe | Subscribe | Unsubscribe | Publish | Serve | Connect | Disconnect
-    | Penalise | ListPeers | Open | Send | Take | Close
+    | Drain | Penalise | ListPeers | Open | Send | Take | Close
 )  # fmt: skip
 
 

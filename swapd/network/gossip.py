@@ -157,6 +157,13 @@ class SwapPubsub(Pubsub):
             max_inbound_rpc_size=MAX_RPC,
         )
         self._hooks = hooks
+        self._writing = 0
+
+    def is_quiet(self) -> bool:
+        """Nothing waits to be written to any peer."""
+        queues = self.peer_queues.values()
+        waiting = any(isinstance(each, BoundedRpcQueue) and each.waiting for each in queues)
+        return not waiting and self._writing == 0
 
     def _next_seqno(self) -> bytes:
         """Nanoseconds: libp2p starts to count at the second of the start, so a process that is
@@ -249,8 +256,12 @@ class SwapPubsub(Pubsub):
                 rpc = await queue.pop()
                 if rpc is None:
                     return
-                with trio.fail_after(_WRITE_SECONDS):
-                    await stream.write(_batch(rpc, queue))
+                self._writing += 1
+                try:
+                    with trio.fail_after(_WRITE_SECONDS):
+                        await stream.write(_batch(rpc, queue))
+                finally:
+                    self._writing -= 1
         except (BaseLibp2pError, trio.TooSlowError, trio.BrokenResourceError) as error:
             _log.debug("gossip stream failed", peer=str(peer_id), error=repr(error)[:200])
             await reset_quietly(stream)

@@ -55,7 +55,10 @@ from swapd.network.patches import close_abruptly
 _log = structlog.get_logger("network.node")
 _MAINTENANCE_SECONDS: Final = 60.0
 
-Ask = TypeVar("Ask", frames.Publish, frames.Connect, frames.Disconnect, frames.Open)
+Ask = TypeVar("Ask", frames.Publish, frames.Connect, frames.Disconnect, frames.Drain, frames.Open)
+
+_DRAIN_SECONDS = 1.0
+_DRAIN_POLL_SECONDS = 0.01
 
 
 class _Refusal(Exception):
@@ -213,6 +216,8 @@ class Node:
                 self._attempt(command, self._connect)
             case frames.Disconnect():
                 self._attempt(command, self._disconnect)
+            case frames.Drain():
+                self._attempt(command, self._drain)
             case frames.Open():
                 self._attempt(command, self._open)
             case frames.Start():
@@ -290,6 +295,13 @@ class Node:
     async def _disconnect(self, ask: frames.Disconnect) -> None:
         self._dialer.let_go(ask.peer_id)
         await self._drop(parse_peer(ask.peer_id))
+        self._outbox.put(frames.Done(request=ask.request))
+
+    async def _drain(self, ask: frames.Drain) -> None:
+        # libp2p's queues have no event for being empty.
+        with trio.move_on_after(_DRAIN_SECONDS):
+            while not self._pubsub.is_quiet():  # noqa: ASYNC110 - see above
+                await trio.sleep(_DRAIN_POLL_SECONDS)
         self._outbox.put(frames.Done(request=ask.request))
 
     async def _open(self, ask: frames.Open) -> None:

@@ -239,6 +239,11 @@ class BoundedRpcQueue(RpcQueue):
         super().__init__(max_size=PEER_QUEUE_FRAMES)
         self._waiting = 0
 
+    @property
+    def waiting(self) -> int:
+        """Bytes that wait."""
+        return self._waiting
+
     def push(self, rpc: rpc_pb2.RPC, priority: bool = False) -> bool:  # noqa: FBT001, FBT002 - libp2p's signature
         size = rpc.ByteSize()
         if self._waiting + size > PEER_QUEUE_BYTES or not super().push(rpc, priority):

@@ -16,7 +16,12 @@ from swapd.ports import NetworkDown
 Answer = frames.Done | frames.Refused | frames.Connected | frames.PeerList | frames.Opened
 A = TypeVar("A", frames.Done, frames.Connected, frames.PeerList, frames.Opened)
 Ask = (
-    frames.Publish | frames.Connect | frames.Disconnect | frames.ListPeers | frames.Open
+    frames.Publish
+    | frames.Connect
+    | frames.Disconnect
+    | frames.Drain
+    | frames.ListPeers
+    | frames.Open
 )  # fmt: skip
 
 

@@ -193,6 +193,9 @@ class FakePeers:
         await trio.lowlevel.checkpoint()
         self.penalised.append((peer_id, why))
 
+    async def drain(self) -> None:
+        await trio.lowlevel.checkpoint()
+
     def peer_count(self) -> int:
         return len(self._known)
 

@@ -142,6 +142,8 @@ class MarketOperations:
     async def offer_post(self, params: calls.OfferPostParams) -> calls.OfferPostResult:
         sell = self._c.assets.amount(params.sell)
         sold, bought = self._c.assets.find(params.sell.asset), self._c.assets.find(params.buy)
+        for info in (sold, bought):
+            self._c.chain(info.asset)
         price = self._c.assets.price(params.price, sold, bought)
         minimum = None
         if params.minimum is not None:

@@ -14,7 +14,7 @@ from swapd.api.values import Deadline, FeeLine
 from swapd.engine import parley
 from swapd.engine.operations.choosing import Chosen
 from swapd.engine.world import World
-from swapd.ports import ChainError, InsufficientFunds
+from swapd.ports import ChainError, InsufficientFunds, WalletLocked
 
 
 class _Part:
@@ -118,7 +118,7 @@ async def _check_funds(world: World, parts: list[_Part], pay: int) -> None:
             units = int(part.fill.amount_i.units)
             part.fee_lock = await chain.reserved_units(units, part.rate_i) - units
         await chain.reserved_units(pay, first.rate_i)
-    except InsufficientFunds as error:
+    except (InsufficientFunds, WalletLocked) as error:
         first.problems.append(str(error))
 
 

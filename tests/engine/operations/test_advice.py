@@ -28,6 +28,7 @@ async def test_a_relay_says_that_it_has_no_node_instead_of_failing(mock_clock: M
         lambda: told.address(calls.AddressParams(asset="BTC")),
         lambda: told.withdraw(calls.WithdrawParams(asset="BTC", destination="x")),
         lambda: told.wallet_split(calls.WalletSplitParams(amount=half, count=2)),
+        lambda: told.offer_post(calls.OfferPostParams(sell=half, buy="LTC", price="80")),
         lambda: told.pair_check(calls.PairCheckParams(pair="BTC/LTC")),
     )
     for call in refused:
@@ -66,6 +67,20 @@ async def test_a_locked_wallet_is_told_before_anybody_takes_an_offer(
     checked = await told.operations.pair_check(calls.PairCheckParams(pair="BTC/LTC"))
     assert not checked.swappable
     assert [c.name for c in checked.checks if not c.ok] == ["wallet BTC"]
+
+
+async def test_a_quote_with_a_locked_wallet_says_so_beside_its_figures(
+    mock_clock: MockClock,
+) -> None:
+    stage = Stage(mock_clock)
+    for ledger in (stage.btc, stage.ltc):
+        ledger.mine(105)
+    told = desk(stage.taker)
+    told.book.offers.append(offer(1, now=stage.clock.now()))
+    stage.taker.btc.locked = True
+    found = await told.operations.quote(calls.QuoteParams(offer_id=(b"\x01" * 32).hex()))
+    assert any("walletpassphrase" in problem for problem in found.problems)
+    assert found.worst_seconds > 0
 
 
 async def test_a_wallet_without_coins_is_no_problem_of_health(mock_clock: MockClock) -> None:

@@ -76,7 +76,7 @@ class Party:
         self.ltc = FakeChain(self.stage.ltc, self.name)
         self.store = FakeStore(self.disk)
         self.world = World(
-            chains={BTC: self.btc, LTC: self.ltc},
+            chains={LTC: self.ltc, BTC: self.btc},
             peers=self.peers,
             store=self.store,
             signer=self.signer,

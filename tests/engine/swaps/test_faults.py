@@ -170,6 +170,24 @@ async def test_a_node_that_is_away_for_two_blocks_at_any_step_costs_nobody_coins
             await check_books(one, swap, end)
 
 
+@pytest.mark.parametrize("leg", LegName)
+async def test_nothing_is_locked_while_either_node_does_not_answer(
+    leg: LegName, stage: Stage, mock_clock: MockClock
+) -> None:
+    async with stage.running():
+        stage.taker.chain(leg).down = True
+        swap = await stage.agree()
+        await stage.settle(31)
+        assert stage.taker.btc.broadcasts == []
+        state = stage.taker.state(swap.swap_id)
+        seen = state.view_i if leg is LegName.I else state.view_p
+        assert seen is not None
+        assert "can't be asked" in seen.problems[0]
+        stage.taker.chain(leg).down = False
+        await stage.settle(31)
+        assert len(stage.taker.btc.broadcasts) == 1
+
+
 async def test_a_maker_that_starts_blind_does_not_give_up_on_a_taker_who_locked(
     stage: Stage,
     mock_clock: MockClock,
@@ -218,7 +236,10 @@ async def test_a_bug_in_reading_one_chain_is_a_problem_of_that_chain_only(
         assert isinstance(stage.maker.state(swap.swap_id).secret, Learned)
         with monkeypatch.context() as patch:
             patch.setattr(stage.maker.ltc, "view", broken)
-            await stage.blocks(4)
+            await stage.blocks(2)
+            seen = stage.maker.state(swap.swap_id).view_p
+            assert seen is not None
+            assert "KeyError" in seen.problems[0]
         await stage.blocks(15, swap)
     assert stage.maker.end(swap) is End.COMPLETED
 
@@ -366,6 +387,21 @@ async def test_a_kill_that_costs_more_than_its_lock_holds_is_never_sent(
             await stage.block()
         assert len(set(stage.taker.btc.broadcasts)) == 1, "the lock alone"
         assert "would cost" in stage.taker.swaps.trouble(swap.swap_id)
+
+
+async def test_a_broadcast_that_the_node_refuses_is_told_in_the_nodes_own_words(
+    stage: Stage, mock_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = BroadcastResult(Broadcast.REJECTED, "min relay fee not met")
+    monkeypatch.setattr(stage.btc, "submit", lambda _raw: refused)
+    async with stage.running():
+        swap = await stage.agree()
+        await stage.settle(3)
+        assert "min relay fee not met" in stage.taker.swaps.trouble(swap.swap_id)
+        monkeypatch.undo()
+        await stage.settle(31)
+        assert stage.taker.swaps.trouble(swap.swap_id) == ""
+        assert len(stage.btc.mempool) == 1
 
 
 async def test_a_locked_wallet_is_waited_for_within_the_takers_promise(

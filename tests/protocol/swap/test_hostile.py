@@ -4,7 +4,14 @@ import msgspec
 import pytest
 
 from protocol.swap import fees
-from protocol.swap.effects import BroadcastLock, BuildClaim, BuildKill, BuildLock, BuildRefund
+from protocol.swap.effects import (
+    BroadcastLock,
+    BuildClaim,
+    BuildKill,
+    BuildLock,
+    BuildRefund,
+    ResendTheirLock,
+)
 from protocol.swap.events import CancelRequested, KillBuilt, LockBuilt, Observed
 from protocol.swap.explain import summarise
 from protocol.swap.facts import ChainView, Conflict, LockSeen, Restriction, Spend, SpendKind
@@ -639,3 +646,65 @@ def test_a_kill_is_owed_neither_for_a_confirmed_lock_nor_beside_a_confirmed_conf
         alive = at(state, 20, own=seen, theirs=view(lock(theirs, 1)))
         assert isinstance(alive.own, Killing)
         assert pending(alive) == ()
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_refund_is_owed_for_a_confirmed_lock_that_no_block_spends_after_median_time(
+    role: Role,
+) -> None:
+    own, theirs = legs(role)
+    expiry = begun(role).agreement.own.expiry
+
+    def owed(seen: LockSeen, median: int) -> list[type]:
+        late = view(seen, median_time=median)
+        state = at(locked(role), median - T0, own=late, theirs=view(lock(theirs, 1)))
+        return [type(effect) for effect in pending(state) if isinstance(effect, BuildRefund)]
+
+    assert owed(lock(own, 9), expiry) == []
+    assert owed(lock(own, 9), expiry + 1) == [BuildRefund]
+    assert owed(lock(own, 0), expiry + 1) == []
+    for kind in (SpendKind.REFUND, SpendKind.CLAIM):
+        spent = lock(own, 9, spend=Spend(kind, "x", 1, PREIMAGE))
+        assert owed(spent, expiry + 1) == []
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_claim_signed_for_another_output_is_built_anew_at_once(role: Role) -> None:
+    own, theirs = legs(role)
+    old = Tx(b"c", "c", 1, 9_000, 1000, "gone:0")
+    state = msgspec.structs.replace(out(role), claim=old)
+    state = at(state, 40, own=view(lock(own, 4)), theirs=view(lock(theirs, 4)))
+    [build] = [effect for effect in pending(state) if isinstance(effect, BuildClaim)]
+    assert build.lock.ref == f"lock-{theirs.value}:0"
+    assert build.fee_rate == 2_000
+
+
+def test_their_lock_is_sent_again_only_while_ours_stands_and_theirs_does_not() -> None:
+    fallen = view(lock(LegName.I, 0))
+    gone = view()
+    for theirs in (fallen, gone):
+        stands = at(locked(MAKER), 40, own=view(lock(LegName.P, 2)), theirs=theirs)
+        assert ResendTheirLock(b"raw") in pending(stands)
+        hangs = at(locked(MAKER), 40, own=view(lock(LegName.P, 0)), theirs=theirs)
+        assert ResendTheirLock(b"raw") not in pending(hangs)
+    for spend in (None, Spend(SpendKind.REFUND, "r", 0)):
+        there = view(lock(LegName.I, 1 if spend is None else 0, spend=spend))
+        fine = at(locked(MAKER), 40, own=view(lock(LegName.P, 2)), theirs=there)
+        assert ResendTheirLock(b"raw") not in pending(fine)
+    unbound = msgspec.structs.replace(locked(MAKER), bound="", their_raw=b"")
+    silent = at(unbound, 40, own=view(lock(LegName.P, 2)), theirs=gone)
+    assert pending(silent) == ()
+
+
+def test_rates_follow_the_estimate_and_never_go_under_what_is_relayed() -> None:
+    cheap, dear = view(fee_next=500, fee_floor=3_000), view(fee_next=5_000, fee_floor=3_000)
+    assert (fees.first_rate(cheap), fees.first_rate(dear)) == (3_000, 5_000)
+    built = Tx(b"t", "t", 1, 2_999, 1000, "lock:0")
+    assert fees.is_due(dear, built, seen=False), "no node keeps it: it was evicted"
+    assert not fees.is_due(dear, built, seen=True)
+    relayed = msgspec.structs.replace(built, fee_rate=3_000)
+    assert not fees.is_due(dear, relayed, seen=False)
+    assert fees.is_due(view(height=1001), relayed, seen=True)
+    assert fees.affordable_rate(9_000, 2_310, 131) == 9_000
+    assert fees.affordable_rate(99_000, 2_310, 131) == 10_000
+    assert fees.affordable_rate(9_000, 900, 131) == 0
