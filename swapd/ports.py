@@ -41,6 +41,10 @@ class NodeMisconfigured(ChainError):
     """Wrong chain, too old, pruned too far, no wallet, ...: the operator must act."""
 
 
+class WalletMissing(NodeMisconfigured):
+    """The wallet named in the configuration is not loaded in the node."""
+
+
 class WalletLocked(ChainError):
     """The node's wallet needs its passphrase."""
 

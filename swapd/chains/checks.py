@@ -14,7 +14,7 @@ from protocol.bitcoin.params import ChainParams
 from swapd.chains.answers import block_hash, flag, rows, short, table, text, whole
 from swapd.chains.config import NodeConfig
 from swapd.chains.rpc import Rpc, RpcError
-from swapd.ports import NodeMisconfigured
+from swapd.ports import NodeMisconfigured, WalletMissing
 
 METHOD_NOT_FOUND: Final = -32601
 WALLET_NOT_FOUND: Final = -18
@@ -106,7 +106,7 @@ def wallet_problem(where: str, config: NodeConfig, wallets: object) -> str | Non
 def _check_loaded(where: str, config: NodeConfig, wallets: object) -> None:
     problem = wallet_problem(where, config, wallets)
     if problem:
-        raise NodeMisconfigured(problem)
+        raise WalletMissing(problem)
 
 
 async def _check_wallet(rpc: Rpc, config: NodeConfig) -> None:

@@ -22,7 +22,7 @@ from swapd.chains.checks import WALLET_NOT_FOUND
 from swapd.chains.leg_watch import parse_ref
 from swapd.chains.rpc import MAX_LARGE_ANSWER, Call, Rpc, RpcError
 from swapd.chains.selection import is_usable
-from swapd.ports import ChainError, Coin, NodeMisconfigured, WalletBalance, WalletLocked
+from swapd.ports import ChainError, Coin, WalletBalance, WalletLocked, WalletMissing
 
 FRESH_SECONDS: Final = 60.0
 """How long coins of a new lock stay reserved although the journal does not name them yet."""
@@ -46,7 +46,7 @@ class Wallet:
         self._locked: set[str] = set()  # what we locked in the node as it runs now
 
     async def call(self, method: str, *params: object, timeout: float | None = None) -> Any:
-        """A wallet call, its refusals translated. Raises WalletLocked, NodeMisconfigured."""
+        """A wallet call, its refusals translated. Raises WalletLocked, WalletMissing."""
         try:
             return await self._rpc.call(
                 method, *params, wallet=True, timeout=timeout, most=MAX_LARGE_ANSWER
@@ -68,7 +68,7 @@ class Wallet:
                 f"wallet {self._name!r} is not loaded at {self._rpc.where}: "
                 f'run `loadwallet "{self._name}"`'
             )
-            return NodeMisconfigured(msg)
+            return WalletMissing(msg)
         return error
 
     def _locked_error(self) -> WalletLocked:

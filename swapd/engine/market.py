@@ -6,12 +6,14 @@ Must not know: our own offers' accounts (engine.offers), negotiation, the contro
 One consumer of `peers.gossip()` and of `peers.events()` exists in the daemon: this one.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterable
 
 import structlog
 import trio
 from msgspec import Struct
 
+from protocol.amounts import Price
 from protocol.assets import AssetId
 from protocol.book import Book, Change, Entry, Placed
 from protocol.codec import encode
@@ -27,6 +29,8 @@ from swapd.engine.market_publisher import Publisher
 from swapd.engine.world import World
 
 TICK_SECONDS = 1
+KEPT_NEWER = 4096
+"""Replaced offers that are still found by their old id."""
 _RUN_BITS = 32
 """Each run of the daemon numbers its changes from (run << 32) on."""
 
@@ -92,6 +96,7 @@ class Market:
         self.superseded = trio.Event()
         """Set when another daemon with our seed and a newer epoch speaks: we are silent then."""
         self._told = 0
+        self._newer: OrderedDict[bytes, tuple[Price, bytes]] = OrderedDict()
         self._running = False
         self._begin(0)
 
@@ -202,9 +207,15 @@ class Market:
         return len(self._book)
 
     def find(self, offer_id: bytes) -> Found | None:
-        """An offer in the book, by id, ours included."""
-        entry = self._book.get(offer_id)
-        return None if entry is None else self._found(entry)
+        """An offer in the book, by id, ours included. Where the maker has published it again at
+        the same price (somebody took a part of it, say), the newest version is found."""
+        price, name = None, offer_id
+        while name in self._newer:
+            price, name = self._newer[name]
+        entry = self._book.get(name)
+        if entry is None or (price is not None and entry.offer.price != price):
+            return None
+        return self._found(entry)
 
     def side(self, sell: AssetId, buy: AssetId) -> Snapshot:
         """The offers that sell `sell` for `buy`: lowest price first, then the earliest."""
@@ -223,12 +234,24 @@ class Market:
         """Until the book changes."""
         await self._changed.wait()
 
+    def _remember_newer(self, change: Change) -> None:
+        """So that a taker who quoted an offer still finds it a moment later."""
+        if change.entry is None or change.before is None:
+            return
+        old, new = change.before, change.entry
+        if old.side == new.side and old.offer.price == new.offer.price:
+            self._newer[old.offer_id] = (new.offer.price, new.offer_id)
+            while len(self._newer) > KEPT_NEWER:
+                self._newer.popitem(last=False)
+
     def _found(self, entry: Entry) -> Found:
         certificate = self._intake.certificate(entry.offer.maker)
         return Found(entry.offer_id, entry.offer, entry.signed, certificate)
 
     def _tell_readers(self) -> None:
         if self._book.sequence != self._told:
+            for change in self._book.since(self._told) or ():
+                self._remember_newer(change)
             self._told = self._book.sequence
             self._changed.set()
             self._changed = trio.Event()

@@ -27,6 +27,7 @@ from swapd.ports import (
     NodeMisconfigured,
     NodeUnreachable,
     WalletLocked,
+    WalletMissing,
 )
 
 MIN_LIFETIME: Final = 60
@@ -116,6 +117,8 @@ def node_error(error: ChainError) -> ApiError:
     if isinstance(error, WalletLocked):
         remedy = "unlock the node's wallet (walletpassphrase)"
         return ApiError(ErrorName.WALLET_LOCKED, str(error), remedy)
+    if isinstance(error, WalletMissing):
+        return ApiError(ErrorName.WALLET_MISSING, str(error))
     if isinstance(error, NodeMisconfigured):
         return ApiError(ErrorName.NODE_MISCONFIGURED, str(error), "see `health` for what to change")
     if isinstance(error, NodeUnreachable):

@@ -4,6 +4,7 @@ Processes outlive single tests; what a test broke is mended before the next one.
 """
 
 import shutil
+import sys
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -55,7 +56,7 @@ async def fleet(fleet_session: Fleet, request: pytest.FixtureRequest) -> AsyncIt
     yield fleet_session
     if request.session.testsfailed:
         for daemon in fleet_session.all:
-            print(f"--- {daemon.name}\n{daemon.tail(60)}")  # noqa: T201 - shown with a failure
+            sys.stderr.write(f"--- {daemon.name}\n{daemon.tail(60)}\n")
 
 
 async def mend(fleet: Fleet) -> None:

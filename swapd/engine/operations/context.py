@@ -28,6 +28,7 @@ from swapd.ports import (
     StoreError,
     StoreFull,
     WalletLocked,
+    WalletMissing,
 )
 
 
@@ -77,6 +78,7 @@ def as_api_error(error: Exception) -> ApiError:
         return ApiError(ErrorName.INSUFFICIENT_FUNDS, message)
     names: tuple[tuple[type[Exception], ErrorName], ...] = (
         (WalletLocked, ErrorName.WALLET_LOCKED),
+        (WalletMissing, ErrorName.WALLET_MISSING),
         (NodeMisconfigured, ErrorName.NODE_MISCONFIGURED),
         (NodeUnreachable, ErrorName.NODE_UNREACHABLE),
         (ChainError, ErrorName.NODE_NOT_READY),

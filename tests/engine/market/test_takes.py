@@ -43,6 +43,24 @@ async def test_an_older_version_is_still_answered_with_what_the_taker_saw(
     assert maker.offers.remaining(newest) == maker.offers.remaining(posted.offer_id) == 7 * COIN
 
 
+async def test_a_taker_finds_an_offer_by_its_old_id_after_others_took_a_part(
+    stage: Stage, autojump_clock: MockClock
+) -> None:
+    maker, taker = await stage.node("maker"), await stage.node("taker")
+    posted = await maker.offers.post(draft())
+    await taker.until(taker.asks)
+    for number in range(1, 4):
+        last = taker.asks()[0].offer_id
+        maker.offers.consume(posted.offer_id, swap(number), COIN)
+        await taker.until(lambda last=last: taker.asks()[0].offer_id != last)  # type: ignore[misc] # bound now
+    found = taker.market.find(posted.offer_id)
+    assert found is not None
+    assert found.offer_id == taker.asks()[0].offer_id != posted.offer_id
+    await maker.offers.cancel(posted.offer_id)
+    await taker.until(lambda: not taker.asks())
+    assert taker.market.find(posted.offer_id) is None
+
+
 async def test_takes_at_once_never_get_more_than_there_is(
     stage: Stage, autojump_clock: MockClock
 ) -> None:
