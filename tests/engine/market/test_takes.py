@@ -49,9 +49,9 @@ async def test_a_taker_finds_an_offer_by_its_old_id_after_others_took_a_part(
     maker, taker = await stage.node("maker"), await stage.node("taker")
     posted = await maker.offers.post(draft())
     await taker.until(taker.asks)
-    for number in range(1, 4):
+    for number, units in ((1, 2 * COIN), (2, 4 * COIN)):  # each shows another coarse step
         last = taker.asks()[0].offer_id
-        maker.offers.consume(posted.offer_id, swap(number), COIN)
+        maker.offers.consume(posted.offer_id, swap(number), units)
         await taker.until(lambda last=last: taker.asks()[0].offer_id != last)  # type: ignore[misc] # bound now
     found = taker.market.find(posted.offer_id)
     assert found is not None
