@@ -44,11 +44,6 @@ class DataPaths(Struct, frozen=True):
         """Held while a daemon runs."""
         return self.root / "lock"
 
-    @property
-    def recovery(self) -> Path:
-        """Recovery files, one for each swap with coins locked."""
-        return self.root / "recovery"
-
 
 def data_paths(base: Path, network: str, socket: Path | None = None) -> DataPaths:
     """The files under `base` for one network; `socket` where the operator wants it elsewhere.

@@ -35,12 +35,18 @@ async def open_client(path: Path) -> AsyncIterator["Client"]:
     except OSError as e:
         raise connect_failure(path, e) from e
     client = Client(stream)
-    async with stream, trio.open_nursery() as nursery:
-        nursery.start_soon(client.run)
-        try:
-            yield client
-        finally:
-            nursery.cancel_scope.cancel()
+    try:
+        async with stream, trio.open_nursery() as nursery:
+            nursery.start_soon(client.run)
+            try:
+                yield client
+            finally:
+                nursery.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        # What the caller's own block raised, as it was raised there.
+        if len(group.exceptions) == 1:
+            raise group.exceptions[0] from None
+        raise
 
 
 class Client:

@@ -57,6 +57,10 @@ _MAINTENANCE_SECONDS: Final = 60.0
 
 Ask = TypeVar("Ask", frames.Publish, frames.Connect, frames.Disconnect, frames.Drain, frames.Open)
 
+_OPEN_AGAIN_SECONDS = (0.1, 0.4, 1.0)
+"""Pauses before a stream is opened again. When two peers dial each other at once, one of the two
+connections is closed, perhaps with a stream just being opened on it; nothing was said on it yet."""
+
 _DRAIN_SECONDS = 1.0
 _DRAIN_POLL_SECONDS = 0.01
 
@@ -305,12 +309,25 @@ class Node:
         self._outbox.put(frames.Done(request=ask.request))
 
     async def _open(self, ask: frames.Open) -> None:
-        peer_id = parse_peer(ask.peer_id)
         self._channels.check_room(ask.peer_id)
+        for pause in _OPEN_AGAIN_SECONDS:
+            try:
+                stream = await self._stream(ask)
+                break
+            except BaseLibp2pError as error:
+                if "not supported" in f"{error} {error.__cause__}":
+                    raise
+                _log.info("opening a stream again", peer=ask.peer_id, error=repr(error)[:200])
+            await trio.sleep(pause)
+        else:
+            stream = await self._stream(ask)
+        self._tasks().start_soon(self._channels.open, ask.request, stream)
+
+    async def _stream(self, ask: frames.Open) -> INetStream:
+        peer_id = parse_peer(ask.peer_id)
         if not self._dialer.connected(peer_id):
             await self._dialer.dial(peer_id, self._strangers_addresses(ask.addresses))
-        stream = await self._host.new_stream(peer_id, [TProtocol(ask.protocol)])
-        self._tasks().start_soon(self._channels.open, ask.request, stream)
+        return await self._host.new_stream(peer_id, [TProtocol(ask.protocol)])
 
     def _strangers_addresses(self, texts: tuple[str, ...]) -> tuple[Multiaddr, ...]:
         """Those that may be dialled of what somebody else says: IP addresses, and no private ones

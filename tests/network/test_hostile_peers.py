@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import AsyncIterator
+from typing import cast
 
 import pytest
 import trio
@@ -10,6 +11,7 @@ from libp2p.abc import IHost, INetStream
 from libp2p.crypto.secp256k1 import create_new_key_pair
 from libp2p.custom_types import TProtocol
 from libp2p.network.stream.exceptions import StreamError
+from libp2p.network.swarm import Swarm
 from libp2p.pubsub.gossipsub import GossipSub
 from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.pubsub import Pubsub
@@ -260,3 +262,30 @@ async def test_streams_that_are_opened_and_left_hanging_do_not_stop_a_node() -> 
                 for _ in range(60):
                     await muxed.open_stream()
             await still_works(node, pid)
+
+
+async def test_a_stream_that_dies_while_it_is_opened_is_opened_again() -> None:
+    node = make()
+    async with running(node), raw_host(listen=ANY_PORT) as other:
+
+        async def hold(stream: INetStream) -> None:
+            await read_to_end(stream)
+
+        other.set_stream_handler(TProtocol(PROTOCOL), hold)
+        await dial(other, node)
+        swarm = cast("Swarm", other.get_network())
+        usual = swarm.common_stream_handler
+        refused: list[str] = []
+
+        async def reset_twice(stream: INetStream) -> None:
+            if len(refused) < 2:
+                refused.append("reset")
+                await stream.reset()
+            else:
+                await usual(stream)
+
+        swarm.set_stream_handler(reset_twice)
+        with trio.fail_after(PATIENCE):
+            channel = await node.open(str(other.get_id()), (), PROTOCOL)
+            await channel.aclose()
+        assert refused == ["reset", "reset"]
