@@ -13,7 +13,6 @@ import structlog
 import trio
 from msgspec import Struct
 
-from protocol.amounts import Price
 from protocol.assets import AssetId
 from protocol.book import Book, Change, Entry, Placed
 from protocol.codec import encode
@@ -96,7 +95,7 @@ class Market:
         self.superseded = trio.Event()
         """Set when another daemon with our seed and a newer epoch speaks: we are silent then."""
         self._told = 0
-        self._newer: OrderedDict[bytes, tuple[Price, bytes]] = OrderedDict()
+        self._newer: OrderedDict[bytes, bytes] = OrderedDict()
         self._running = False
         self._begin(0)
 
@@ -209,13 +208,12 @@ class Market:
     def find(self, offer_id: bytes) -> Found | None:
         """An offer in the book, by id, ours included. Where the maker has published it again at
         the same price (somebody took a part of it, say), the newest version is found."""
-        price, name = None, offer_id
+        name = offer_id
+        # Ends: in a slot a version only ever gives way to one that ranks above it.
         while name in self._newer:
-            price, name = self._newer[name]
+            name = self._newer[name]
         entry = self._book.get(name)
-        if entry is None or (price is not None and entry.offer.price != price):
-            return None
-        return self._found(entry)
+        return None if entry is None else self._found(entry)
 
     def side(self, sell: AssetId, buy: AssetId) -> Snapshot:
         """The offers that sell `sell` for `buy`: lowest price first, then the earliest."""
@@ -240,7 +238,7 @@ class Market:
             return
         old, new = change.before, change.entry
         if old.side == new.side and old.offer.price == new.offer.price:
-            self._newer[old.offer_id] = (new.offer.price, new.offer_id)
+            self._newer[old.offer_id] = new.offer_id
             while len(self._newer) > KEPT_NEWER:
                 self._newer.popitem(last=False)
 
