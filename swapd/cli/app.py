@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar, cast
 
 import click
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from swapd.api.amounts import split_text
 from swapd.api.errors import ApiError
@@ -71,6 +71,25 @@ class App:
             self.output.json(self.client.call(method, params))
         else:
             draw(self.ask(method, params, kind))
+
+    def show_after_yes(
+        self,
+        method: str,
+        params: Struct,
+        kind: type[R],
+        draw: Callable[[Output, R], None],
+        *,
+        question: str,
+        yes: bool,
+    ) -> None:
+        """A call that moves money, or promises it: unless `yes`, its dry run is shown and the
+        answer to `question` waited for. `params` have `dry_run` and `idempotency_key`."""
+        if not yes:
+            self.require_somebody()
+            planned = structs.replace(params, dry_run=True, idempotency_key=None)
+            draw(self.output, self.ask(method, planned, kind))
+            self.confirm(question)
+        self.show(method, params, kind, lambda result: draw(self.output, result))
 
     def require_somebody(self) -> None:
         """Raises click.UsageError when nobody can be asked; before anything is shown."""

@@ -89,27 +89,16 @@ def post(
 ) -> None:
     """Offer to sell an amount at a price."""
 
-    def params(*, dry_run: bool) -> calls.OfferPostParams:
-        return calls.OfferPostParams(
-            sell=sell,
-            buy=buy,
-            price=price,
-            minimum=minimum,
-            lifetime_seconds=lifetime,
-            dry_run=dry_run,
-            idempotency_key=None if dry_run else fresh_key(key),
-        )
-
-    if not yes:
-        app.require_somebody()
-        planned = app.ask("offer.post", params(dry_run=True), calls.OfferPostResult)
-        draw.own_offer(app.output, planned)
-        app.confirm("Post it?")
-    app.show(
-        "offer.post",
-        params(dry_run=False),
-        calls.OfferPostResult,
-        lambda r: draw.own_offer(app.output, r),
+    params = calls.OfferPostParams(
+        sell=sell,
+        buy=buy,
+        price=price,
+        minimum=minimum,
+        lifetime_seconds=lifetime,
+        idempotency_key=fresh_key(key),
+    )
+    app.show_after_yes(
+        "offer.post", params, calls.OfferPostResult, draw.own_offer, question="Post it?", yes=yes
     )
 
 

@@ -58,25 +58,14 @@ def withdraw(
 ) -> None:
     """Send all ASSET that swaps paid us to ADDRESS."""
 
-    def params(*, dry_run: bool) -> calls.WithdrawParams:
-        return calls.WithdrawParams(
-            asset=asset,
-            destination=destination,
-            fee_rate=fee_rate,
-            dry_run=dry_run,
-            idempotency_key=None if dry_run else fresh_key(key),
-        )
-
-    if not yes:
-        app.require_somebody()
-        planned = app.ask("withdraw", params(dry_run=True), calls.WithdrawResult)
-        draw.withdraw(app.output, planned)
-        app.confirm("Send it?")
-    app.show(
-        "withdraw",
-        params(dry_run=False),
-        calls.WithdrawResult,
-        lambda r: draw.withdraw(app.output, r),
+    params = calls.WithdrawParams(
+        asset=asset,
+        destination=destination,
+        fee_rate=fee_rate,
+        idempotency_key=fresh_key(key),
+    )
+    app.show_after_yes(
+        "withdraw", params, calls.WithdrawResult, draw.withdraw, question="Send it?", yes=yes
     )
 
 
@@ -105,23 +94,12 @@ def split(
     """Make COUNT coins of AMOUNT each, so that as many locks need not wait for change."""
     each = parse_amount(" ".join(amount))
 
-    def params(*, dry_run: bool) -> calls.WalletSplitParams:
-        return calls.WalletSplitParams(
-            amount=each,
-            count=count,
-            fee_rate=fee_rate,
-            dry_run=dry_run,
-            idempotency_key=None if dry_run else fresh_key(key),
-        )
-
-    if not yes:
-        app.require_somebody()
-        planned = app.ask("wallet.split", params(dry_run=True), calls.WalletSplitResult)
-        draw.split(app.output, planned)
-        app.confirm("Make them?")
-    app.show(
-        "wallet.split",
-        params(dry_run=False),
-        calls.WalletSplitResult,
-        lambda r: draw.split(app.output, r),
+    params = calls.WalletSplitParams(
+        amount=each,
+        count=count,
+        fee_rate=fee_rate,
+        idempotency_key=fresh_key(key),
+    )
+    app.show_after_yes(
+        "wallet.split", params, calls.WalletSplitResult, draw.split, question="Make them?", yes=yes
     )
