@@ -63,6 +63,11 @@ CLAIM_VBYTES: Final = 139
 REFUND_VBYTES: Final = 131
 """Virtual sizes of the two spends of a P2WSH HTLC to P2WPKH (safety.md, Script)."""
 
+LOCK_VBYTES: Final = 153
+KILL_VBYTES: Final = 110
+CHILD_VBYTES: Final = 110
+"""Virtual sizes of a lock with one P2WPKH input and change, of a kill per input, of a child."""
+
 ECONOMIC_DIVISOR: Final = 10
 """Claim plus refund at a stress rate cost at most one part in this of the value (rule 14)."""
 

@@ -197,9 +197,16 @@ class Chain(Protocol):
         """True when that block is in our best chain at that height."""
         ...
 
-    async def fund(self, leg: LegTerms, hashlock: bytes, fee_rate: int) -> SignedLock:
+    async def fund(
+        self,
+        leg: LegTerms,
+        hashlock: bytes,
+        fee_rate: int,
+        replaces: SignedLock | None = None,
+    ) -> SignedLock:
         """Signs, without broadcasting, a payment of exactly the leg's amount to its script from
-        explicit, confirmed, unreserved segwit coins, and reserves them.
+        explicit, confirmed, unreserved segwit coins, and reserves them. With `replaces` it spends
+        all coins of that lock, and more only where those do not suffice.
         Raises InsufficientFunds, WalletLocked."""
         ...
 

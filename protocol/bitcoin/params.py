@@ -40,6 +40,7 @@ class ChainParams(Struct, frozen=True, kw_only=True):
     dust_rate: int
     min_relay_rate: int
     has_mweb: bool
+    replaces: bool  # whether most nodes replace what is in their mempool (BIP125)
     mweb_hrp: str | None = None
     decimals: int = 8
     coinbase_maturity: int = COINBASE_MATURITY
@@ -106,6 +107,7 @@ def _bitcoin(network: str, genesis: str, hrp: str, *, halving: int = 210_000) ->
         dust_rate=3_000,
         min_relay_rate=1_000,
         has_mweb=False,
+        replaces=True,
     )
 
 
@@ -130,6 +132,7 @@ def _litecoin(
         dust_rate=30_000,
         min_relay_rate=1_000,
         has_mweb=True,
+        replaces=False,
         mweb_hrp=mweb_hrp,
         hogex_maturity=6,
     )

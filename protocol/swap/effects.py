@@ -10,12 +10,15 @@ before, during or after an effect changes nothing.
 from msgspec import Struct
 
 from protocol.swap.facts import LockSeen
+from protocol.swap.states import SignedLock
 
 
 class BuildLock(Struct, frozen=True, tag="build_lock"):
-    """Have the wallet sign our lock at `fee_rate`; answer with LockBuilt."""
+    """Have the wallet sign our lock at `fee_rate`; answer with LockBuilt. `replaces` is the version
+    that hangs: the new one must spend all of its coins (rule 2)."""
 
     fee_rate: int
+    replaces: SignedLock | None = None
 
 
 class BroadcastLock(Struct, frozen=True, tag="broadcast_lock"):
@@ -68,6 +71,23 @@ class BroadcastRefund(Struct, frozen=True, tag="broadcast_refund"):
     txid: str
 
 
+class BuildChild(Struct, frozen=True, tag="build_child"):
+    """Sign a spend of `parent`, the one output of an unconfirmed claim or refund of ours of `units`
+    base units, back to the same address with a fee of `fee`; answer with ChildBuilt."""
+
+    parent: str
+    units: int
+    fee: int
+
+
+class BroadcastChild(Struct, frozen=True, tag="broadcast_child"):
+    """Send a child; its chain is that of its parent."""
+
+    raw: bytes
+    txid: str
+    parent: str
+
+
 class ResendTheirLock(Struct, frozen=True, tag="resend_their_lock"):
     """The counterparty's lock fell out of its chain while ours is in: send it again (rule 4)."""
 
@@ -83,5 +103,7 @@ Effect = (
     | BroadcastClaim
     | BuildRefund
     | BroadcastRefund
+    | BuildChild
+    | BroadcastChild
     | ResendTheirLock
 )

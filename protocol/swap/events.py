@@ -25,8 +25,9 @@ class Observed(Struct, frozen=True, tag="observed"):
 
 
 class LockBuilt(Struct, frozen=True, tag="lock_built"):
-    """The node's wallet signed our lock; nothing was broadcast. Failure and persistence: lost
-    before the journal has it, it is signed anew (its coins were never used)."""
+    """The node's wallet signed our lock, or a dearer version of one that hangs, on all of its
+    coins; nothing was broadcast. Failure and persistence: lost before the journal has it, it is
+    signed anew (its coins were never used)."""
 
     lock: SignedLock
 
@@ -49,8 +50,14 @@ class RefundBuilt(Struct, frozen=True, tag="refund_built"):
     refund: Tx
 
 
+class ChildBuilt(Struct, frozen=True, tag="child_built"):
+    """A child of a claim or refund of ours was signed."""
+
+    child: Tx
+
+
 class CancelRequested(Struct, frozen=True, tag="cancel_requested"):
     """The operator wants out. Honoured while our lock is not confirmed, else ignored."""
 
 
-Event = Observed | LockBuilt | KillBuilt | ClaimBuilt | RefundBuilt | CancelRequested
+Event = Observed | LockBuilt | KillBuilt | ClaimBuilt | RefundBuilt | ChildBuilt | CancelRequested

@@ -30,12 +30,14 @@ class Restriction(enum.StrEnum):
 
 class Spend(Struct, frozen=True):
     """The transaction that spends a lock. `preimage` is set for a claim, checked against the
-    hashlock; `depth` 0 means mempool only."""
+    hashlock; `depth` 0 means mempool only, and then `to_beat` is what it and all that hangs on it
+    pay, in base units: a replacement must pay more (0 where the node can't tell)."""
 
     kind: SpendKind
     txid: str
     depth: int
     preimage: bytes | None = None
+    to_beat: int = 0
 
 
 class LockSeen(Struct, frozen=True):
@@ -61,8 +63,9 @@ class ChainView(Struct, frozen=True):
 
     `tip_height` blocks; `tip_time`, `median_time` unix seconds; `problems` are the reasons not to
     lock or reveal now (empty = healthy); fee rates in base units per 1000 vbytes: `fee_next` for
-    the next block, `fee_floor` the least that is relayed or replaces. `locks` are all outputs
-    seen to the leg's script, oldest first; `conflict` concerns our own lock on this chain.
+    the next block, `fee_floor` the least that is relayed, `fee_increment` what a replacement adds.
+    `replaces` False: this node, or most of its chain's, keeps what it saw first. `locks` are all
+    outputs seen to the leg's script, oldest first; `conflict` concerns our own lock on this chain.
     """
 
     tip_height: int
@@ -71,6 +74,8 @@ class ChainView(Struct, frozen=True):
     median_time: int
     fee_next: int
     fee_floor: int
+    fee_increment: int = 1000
+    replaces: bool = True
     problems: tuple[str, ...] = ()
     locks: tuple[LockSeen, ...] = ()
     conflict: Conflict | None = None

@@ -1,21 +1,34 @@
 """How dear each of our transactions is, and when it is rebuilt dearer.
 
-Owns: fee rates for locks, kills, claims and refunds. Must not know: how a node estimates.
+Owns: fee rates for locks, kills, claims, refunds and their children, as curves in time.
+Must not know: how a node estimates, which curve a transaction follows (`deadlines`).
 
-Rates are whole base units per 1000 vbytes. A transaction that did not confirm in the block after
-it was built is rebuilt with a new txid (rule 8): nodes do not announce again what their peers have
-known. The fee never goes under what is relayed, nor above what is at stake (rule 13).
+Rates are whole base units per 1000 vbytes. A transaction starts at what gets into the next block
+and doubles in equal steps of time, so that at its deadline it pays all that is at stake: gentle
+while there is time, and never frozen (rule 13). One that did not confirm in the block after it was
+built is rebuilt with a new txid (rule 8): nodes do not announce again what their peers have known.
 """
 
-from protocol.swap.facts import ChainView
+from msgspec import Struct
+
+from protocol.swap.facts import ChainView, Spend
 from protocol.swap.states import Tx
 
 SPEND_DUST = 1_000
 """Base units always left to the output of a claim or refund."""
 
 CALM_TIMES = 32
-"""A new version never pays more than so many times the next-block estimate while there is time:
-who is not mined at that rate is not seen by miners, and paying more would only burn coins."""
+"""Where nobody else can take the coins, a version never pays more than so many times the next-block
+estimate: who is not mined at that rate is not seen by miners, and paying more only burns coins."""
+
+
+class Curve(Struct, frozen=True):
+    """From the next-block estimate at `start` to `cap` at `end` (unix seconds; base units per 1000
+    vbytes). `cap` is what is at stake: no version ever pays more."""
+
+    start: int
+    end: int
+    cap: int
 
 
 def first_rate(view: ChainView) -> int:
@@ -23,20 +36,45 @@ def first_rate(view: ChainView) -> int:
     return max(view.fee_next, view.fee_floor)
 
 
-def next_rate(view: ChainView, previous: Tx | None, *, urgent: bool) -> int:
-    """The rate of the next version: a tenth and one increment above the last one, or the
-    estimate where that is more; within CALM_TIMES the estimate unless it is `urgent`."""
-    first = first_rate(view)
-    if previous is None:
+def on_curve(first: int, curve: Curve, now: int) -> int:
+    """The rate of `curve` at `now`, from `first` at its start: doubling in equal steps of time, a
+    straight line within a step. Whole numbers only, the same on every machine."""
+    if now >= curve.end:
+        return max(first, curve.cap)
+    doublings = (curve.cap // first).bit_length() - 1 if first > 0 else 0
+    if now <= curve.start or doublings < 1:
         return first
-    dearer = max(first, previous.fee_rate + previous.fee_rate // 10 + view.fee_floor)
-    return dearer if urgent else min(dearer, CALM_TIMES * first)
+    step, rest = divmod(doublings * (now - curve.start), curve.end - curve.start)
+    reached = first << step
+    return reached + reached * rest // (curve.end - curve.start)
 
 
-def affordable_rate(rate: int, units: int, vbytes: int) -> int:
-    """`rate`, capped so that the fee leaves at least SPEND_DUST of `units`."""
-    most = max(0, units - SPEND_DUST) * 1000 // vbytes
-    return min(rate, most)
+def next_rate(view: ChainView, previous: Tx | None, curve: Curve, now: int) -> int:
+    """The rate of the next version: on the curve, never under the estimate nor under the least
+    that replaces `previous`, never above the cap."""
+    first = first_rate(view)
+    wanted = on_curve(first, curve, now)
+    if previous is not None:
+        wanted = max(wanted, previous.fee_rate + view.fee_increment)
+    return min(wanted, curve.cap)
+
+
+def beating(view: ChainView, rival: Spend | None, vbytes: int) -> int:
+    """The least rate at which `vbytes` replace `rival` in a mempool: more than all that it and its
+    descendants pay, and their own relay (BIP125, rules 3 and 4). 0 without a rival."""
+    if rival is None or rival.depth > 0:
+        return 0
+    return -(-rival.to_beat * 1000 // vbytes) + view.fee_increment
+
+
+def affordable_rate(units: int, vbytes: int) -> int:
+    """The rate at which the fee of `vbytes` leaves just SPEND_DUST of `units`."""
+    return max(0, units - SPEND_DUST) * 1000 // vbytes
+
+
+def calm(view: ChainView, cap: int) -> int:
+    """`cap`, at most CALM_TIMES the estimate: for coins that nobody else can take."""
+    return min(cap, CALM_TIMES * first_rate(view))
 
 
 def is_due(view: ChainView, previous: Tx | None, *, seen: bool) -> bool:
@@ -47,3 +85,10 @@ def is_due(view: ChainView, previous: Tx | None, *, seen: bool) -> bool:
     if view.tip_height > previous.height:
         return True
     return not seen and previous.fee_rate < view.fee_floor
+
+
+def is_worth(rate: int, view: ChainView, previous: Tx | None, *, seen: bool) -> bool:
+    """Whether a version at `rate` would take the place of `previous`."""
+    if previous is None:
+        return True
+    return rate >= previous.fee_rate + (view.fee_increment if seen else 1)

@@ -29,6 +29,7 @@ from protocol.swap import reading
 from protocol.swap.agreement import Agreement
 from protocol.swap.events import (
     CancelRequested,
+    ChildBuilt,
     ClaimBuilt,
     Event,
     KillBuilt,
@@ -47,11 +48,16 @@ from protocol.swap.states import (
     Outcome,
     Released,
     Revealed,
+    SignedLock,
     SwapState,
+    Tx,
     Unfunded,
     Unknown,
 )
 from protocol.terms import Role
+
+MAX_REPLACED = 100
+"""Older versions remembered: rebuilt at each tip, that is more blocks than a deadline is away."""
 
 
 def begin(agreement: Agreement) -> SwapState:
@@ -71,17 +77,25 @@ def step(state: SwapState, event: Event) -> SwapState:
         case Observed():
             return _observed(state, event)
         case LockBuilt():
-            if isinstance(state.own, Unfunded) and state.outcome is None:
-                return msgspec.structs.replace(state, own=Held(event.lock))
+            return _with_lock(state, event.lock)
         case KillBuilt():
             if isinstance(state.own, Killing):
                 own = Killing(state.own.lock, event.kill)
-                return msgspec.structs.replace(state, own=own)
+                return msgspec.structs.replace(
+                    _replacing(state, state.own.kill, event.kill), own=own
+                )
         case ClaimBuilt():
             if isinstance(state.secret, Revealed | Learned):
-                return msgspec.structs.replace(state, claim=event.claim)
+                return msgspec.structs.replace(
+                    _replacing(state, state.claim, event.claim), claim=event.claim
+                )
         case RefundBuilt():
             return _with_refund(state, event)
+        case ChildBuilt():
+            known = {tx.txid for tx in state.children}
+            spends = isinstance(state.secret, Revealed | Learned) or bool(state.refunds)
+            if spends and event.child.txid not in known:
+                return msgspec.structs.replace(state, children=(*state.children, event.child))
         case CancelRequested():
             return _cancel(state)
         case _:
@@ -124,6 +138,7 @@ def _lasting(view: ChainView | None, final: int) -> ChainView | None:
         median_time=0,
         fee_next=0,
         fee_floor=0,
+        fee_increment=0,
         problems=(),
     )
 
@@ -131,15 +146,41 @@ def _lasting(view: ChainView | None, final: int) -> ChainView | None:
 def _capped(lock: LockSeen, final: int) -> LockSeen:
     spend = lock.spend
     if spend is not None:
-        spend = msgspec.structs.replace(spend, depth=min(spend.depth, final))
+        spend = msgspec.structs.replace(spend, depth=min(spend.depth, final), to_beat=0)
     return msgspec.structs.replace(lock, depth=min(lock.depth, final), spend=spend, raw=b"")
+
+
+def _with_lock(state: SwapState, lock: SignedLock) -> SwapState:
+    """A first lock is held; a dearer version may leave like the one it replaces, whose coins it
+    must all spend: only so can never both confirm (rule 2)."""
+    own = state.own
+    if isinstance(own, Unfunded) and state.outcome is None:
+        return msgspec.structs.replace(state, own=Held(lock))
+    if not isinstance(own, Released) or reading.is_confirmed(reading.own_lock(state)):
+        return state
+    shares = {coin.ref for coin in own.lock.coins} <= {coin.ref for coin in lock.coins}
+    if not shares or lock.tx.ref in own.lock.refs:
+        return state
+    newer = msgspec.structs.replace(lock, earlier=own.lock.refs)
+    return msgspec.structs.replace(_replacing(state, own.lock.tx, lock.tx), own=Released(newer))
 
 
 def _with_refund(state: SwapState, event: RefundBuilt) -> SwapState:
     if reading.signed_lock(state) is None:
         return state
-    others = tuple(tx for tx in state.refunds if tx.ref != event.refund.ref)
-    return msgspec.structs.replace(state, refunds=(*others, event.refund))
+    older = next((tx for tx in state.refunds if tx.ref == event.refund.ref), None)
+    others = tuple(tx for tx in state.refunds if tx is not older)
+    return msgspec.structs.replace(
+        _replacing(state, older, event.refund), refunds=(*others, event.refund)
+    )
+
+
+def _replacing(state: SwapState, older: Tx | None, newer: Tx) -> SwapState:
+    """`state`, in which `newer` takes the place of `older`."""
+    if older is None or older.txid == newer.txid:
+        return state
+    kept = msgspec.structs.replace(older, raw=b"")
+    return msgspec.structs.replace(state, replaced=(*state.replaced, kept)[-MAX_REPLACED:])
 
 
 def _cancel(state: SwapState) -> SwapState:
@@ -184,7 +225,7 @@ def _learn(state: SwapState) -> SwapState:
     found = reading.learned_preimage(state)
     if found is None:
         return state
-    return msgspec.structs.replace(state, secret=Learned(*found))
+    return msgspec.structs.replace(state, secret=Learned(*found, state.now))
 
 
 def _judge_own_lock(state: SwapState, *, fresh: bool) -> SwapState:

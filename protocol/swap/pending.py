@@ -8,7 +8,7 @@ in `Revealed` or `Learned`, and those are journalled first.
 """
 
 from protocol.limits import CLAIM_VBYTES, REFUND_VBYTES
-from protocol.swap import fees, reading
+from protocol.swap import deadlines, fees, lifting, reading
 from protocol.swap.effects import (
     BroadcastClaim,
     BroadcastKill,
@@ -21,14 +21,17 @@ from protocol.swap.effects import (
     Effect,
     ResendTheirLock,
 )
-from protocol.swap.facts import LockSeen, SpendKind
+from protocol.swap.facts import ChainView, LockSeen, Spend, SpendKind
+from protocol.swap.fees import Curve
 from protocol.swap.states import (
     Held,
     Killing,
     Learned,
     Released,
     Revealed,
+    SignedLock,
     SwapState,
+    Tx,
     Unfunded,
 )
 from protocol.terms import Role
@@ -67,15 +70,38 @@ def _lock(state: SwapState) -> list[Effect]:
         return []
     own = state.own
     gate_open = state.now < reading.lock_gate(state) and reading.is_healthy(state)
-    if isinstance(own, Unfunded):
-        ready = state.agreement.role is Role.INITIATOR or reading.their_lock_is_final(state)
-        if gate_open and ready and not state.cancelled:
-            return [BuildLock(max(fees.first_rate(view), _least_lock_rate(state)))]
+    answered = state.agreement.role is Role.INITIATOR or reading.their_lock_is_final(state)
+    if isinstance(own, Unfunded) and gate_open and answered and not state.cancelled:
+        return [BuildLock(max(fees.first_rate(view), _least_lock_rate(state)))]
     # Who spent the lock's coins elsewhere by hand must not be outbid by the lock.
-    if isinstance(own, Released) and reading.own_lock(state) is None and view.conflict is None:
-        answered = state.agreement.role is Role.INITIATOR or reading.their_lock_is_final(state)
-        if (gate_open and answered) or isinstance(state.secret, Revealed):
-            return [BroadcastLock(own.lock.tx.raw, own.lock.tx.txid)]
+    if not isinstance(own, Released) or view.conflict is not None:
+        return []
+    seen = reading.own_lock(state)
+    if isinstance(state.secret, Revealed):
+        return [] if seen is not None else [BroadcastLock(own.lock.tx.raw, own.lock.tx.txid)]
+    if not (gate_open and answered) or not _is_hanging(own.lock, seen):
+        return []
+    return _hanging_lock(state, view, own.lock, seen)
+
+
+def _is_hanging(lock: SignedLock, seen: LockSeen | None) -> bool:
+    """Nowhere to be seen, or a version of ours that is not confirmed: not the operator's own."""
+    return seen is None or (seen.depth == 0 and seen.ref in lock.refs)
+
+
+def _hanging_lock(
+    state: SwapState, view: ChainView, lock: SignedLock, seen: LockSeen | None
+) -> list[Effect]:
+    """Our lock is not in a block yet: dearer where fees rose or its gate draws near, else sent."""
+    in_mempool = seen is not None
+    replaceable = view.replaces or not in_mempool
+    if replaceable and fees.is_due(view, lock.tx, seen=in_mempool):
+        curve = deadlines.lock_curve(state, view)
+        wanted = min(fees.on_curve(fees.first_rate(view), curve, state.now), curve.cap)
+        if wanted >= lock.tx.fee_rate + view.fee_increment:
+            return [BuildLock(wanted, lock)]
+    if seen is None or (seen.ref != lock.tx.ref and replaceable):
+        return [BroadcastLock(lock.tx.raw, lock.tx.txid)]
     return []
 
 
@@ -94,13 +120,9 @@ def _kill(state: SwapState) -> list[Effect]:
         return []
     seen = view.conflict is not None
     if fees.is_due(view, own.kill, seen=seen):
-        previous = own.kill or own.lock.tx
-        # The other coins of the lock's inputs are change: never worth burning for a kill.
-        stake = min(state.agreement.own.amount.units, sum(c.units for c in own.lock.coins))
-        vbytes = 110 * len(own.lock.coins)
-        rate = fees.next_rate(view, previous, urgent=_is_kill_urgent(state))
-        rate = fees.affordable_rate(rate, stake, vbytes)
-        if own.kill is None or rate > own.kill.fee_rate:
+        curve = deadlines.kill_curve(state, view, own.lock)
+        rate = fees.next_rate(view, own.kill or own.lock.tx, curve, state.now)
+        if fees.is_worth(rate, view, own.kill, seen=seen):
             return [BuildKill(rate)]
     if own.kill is not None and not seen:
         return [BroadcastKill(own.kill.raw, own.kill.txid)]
@@ -112,22 +134,39 @@ def _claim(state: SwapState) -> list[Effect]:
     if view is None or lock is None or not isinstance(state.secret, Revealed | Learned):
         return []
     spend = lock.spend
-    if spend is not None and (spend.kind is SpendKind.CLAIM or spend.depth > 0):
-        seen, confirmed = True, spend.depth > 0
-    else:
-        seen, confirmed = False, False
-    if confirmed:
+    if spend is not None and spend.depth > 0:
         return []
+    seen = spend is not None and spend.kind is SpendKind.CLAIM
     previous = state.claim if state.claim is not None and state.claim.ref == lock.ref else None
-    if fees.is_due(view, previous, seen=seen):
-        rate = fees.next_rate(view, previous, urgent=_is_claim_urgent(state))
-        rate = fees.affordable_rate(rate, lock.units, CLAIM_VBYTES)
-        if previous is None or rate > previous.fee_rate:
-            preimage = state.secret.preimage if isinstance(state.secret, Learned) else None
-            return [BuildClaim(lock, rate, preimage)]
+    curve = deadlines.claim_curve(state, lock)
+    if previous is not None and lifting.is_fixed(view, previous, spend):
+        return lifting.child(state, view, lock, previous, curve)
+    rate = _version(state, view, previous, curve, None if seen else spend, CLAIM_VBYTES, seen=seen)
+    if rate is not None:
+        preimage = state.secret.preimage if isinstance(state.secret, Learned) else None
+        return [BuildClaim(lock, rate, preimage)]
     if previous is not None and not (seen and spend is not None and spend.txid == previous.txid):
         return [BroadcastClaim(previous.raw, previous.txid)]
     return []
+
+
+def _version(
+    state: SwapState,
+    view: ChainView,
+    previous: Tx | None,
+    curve: Curve,
+    rival: Spend | None,
+    vbytes: int,
+    *,
+    seen: bool,
+) -> int | None:
+    """The rate of the version of a claim or refund to build now; None to leave it as it is."""
+    beating = min(fees.beating(view, rival, vbytes), curve.cap)
+    outbid = previous is not None and previous.fee_rate < beating
+    if not (outbid or fees.is_due(view, previous, seen=seen)):
+        return None
+    rate = max(fees.next_rate(view, previous, curve, state.now), beating)
+    return rate if fees.is_worth(rate, view, previous, seen=seen) else None
 
 
 def _resend(state: SwapState) -> list[Effect]:
@@ -148,12 +187,19 @@ def _refunds(state: SwapState) -> list[Effect]:
         return []
     locks = list(reading.extra_locks(state))
     own = reading.own_lock(state)
-    if own is not None and own.depth > 0 and _wants_refund(state):
+    if own is not None and (own.depth > 0 or _outlived(state, own)) and _wants_refund(state):
         locks.insert(0, own)
     effects: list[Effect] = []
     for lock in locks:
-        effects += _refund(state, lock)
+        effects += _refund(state, view, lock)
     return effects
+
+
+def _outlived(state: SwapState, own: LockSeen) -> bool:
+    """Our lock hangs in a mempool beyond its expiry although it is being killed: there nothing
+    replaces it. Its refund, as a child, brings it in and takes it back at once."""
+    killing = isinstance(state.own, Killing) and state.own.kill is not None
+    return killing and own.ref in reading.own_refs(state)
 
 
 def _wants_refund(state: SwapState) -> bool:
@@ -171,46 +217,24 @@ def _wants_refund(state: SwapState) -> bool:
     return state.now >= reading.schedule(state).claim_deadline
 
 
-def _refund(state: SwapState, lock: LockSeen) -> list[Effect]:
-    view = reading.own_view(state)
-    if view is None or (lock.spend is not None and lock.spend.depth > 0):
+def _refund(state: SwapState, view: ChainView, lock: LockSeen) -> list[Effect]:
+    spend = lock.spend
+    if spend is not None and spend.depth > 0:
         return []
     previous = next((tx for tx in state.refunds if tx.ref == lock.ref), None)
-    seen = lock.spend is not None and lock.spend.kind is SpendKind.REFUND
-    if fees.is_due(view, previous, seen=seen):
-        rate = fees.next_rate(view, previous, urgent=_is_refund_urgent(state))
-        rate = fees.affordable_rate(rate, lock.units, REFUND_VBYTES)
-        if rate < view.fee_floor:
-            return []  # nobody would relay it: wait for cheaper days
-        if previous is None or rate > previous.fee_rate:
-            return [BuildRefund(lock, rate)]
-    if previous is not None and not (
-        seen and lock.spend is not None and lock.spend.txid == previous.txid
-    ):
+    seen = spend is not None and spend.kind is SpendKind.REFUND
+    curve = deadlines.refund_curve(state, view, lock)
+    if previous is not None and lifting.is_fixed(view, previous, spend):
+        return lifting.child(state, view, lock, previous, curve)
+    rival = None if seen else spend
+    rate = _version(state, view, previous, curve, rival, REFUND_VBYTES, seen=seen)
+    if rate is not None:
+        rate = lifting.with_parent(state, lock, rate, curve)
+        # Below the floor nobody would relay it: wait for cheaper days.
+        return [BuildRefund(lock, rate)] if rate >= view.fee_floor else []
+    if previous is not None and not (seen and spend is not None and spend.txid == previous.txid):
         return [BroadcastRefund(previous.raw, previous.txid)]
     return []
-
-
-def _is_claim_urgent(state: SwapState) -> bool:
-    """Past the last moment at which a claim should have been sent."""
-    times = reading.schedule(state)
-    initiator = state.agreement.role is Role.INITIATOR
-    return state.now >= (times.reveal_gate if initiator else times.claim_deadline)
-
-
-def _is_refund_urgent(state: SwapState) -> bool:
-    """Half of the time is gone in which the participant's refund, or kill, must become final."""
-    if state.agreement.role is Role.INITIATOR:
-        return False
-    times = reading.schedule(state)
-    return state.now >= (times.expiry_p + times.kill_deadline) // 2
-
-
-def _is_kill_urgent(state: SwapState) -> bool:
-    """As for a refund; and at once when the lock that ours answers is not final any more."""
-    if state.agreement.role is Role.INITIATOR:
-        return False
-    return _is_refund_urgent(state) or not reading.their_lock_is_final(state)
 
 
 def holds_coins(state: SwapState) -> tuple[str, ...]:

@@ -74,10 +74,18 @@ def own_lock(state: SwapState) -> LockSeen | None:
     if signed is None:
         return None
     exact = _exact(own_view(state), state.agreement.own)
-    ours = [lock for lock in exact if lock.ref == signed.tx.ref]
+    ours = [lock for lock in exact if lock.ref in signed.refs]
+    if ours:
+        return max(ours, key=lambda lock: (lock.depth, lock.ref == signed.tx.ref))
     confirmed = [lock for lock in exact if lock.depth > 0]
-    candidates = ours or confirmed or list(exact)
+    candidates = confirmed or list(exact)
     return candidates[0] if candidates else None
+
+
+def own_refs(state: SwapState) -> tuple[str, ...]:
+    """The outputs that are our signed lock, whichever version confirms."""
+    signed = signed_lock(state)
+    return signed.refs if signed else ()
 
 
 def their_lock(state: SwapState) -> LockSeen | None:

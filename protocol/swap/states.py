@@ -36,10 +36,17 @@ class LockCoin(Struct, frozen=True):
 
 
 class SignedLock(Struct, frozen=True):
-    """Our lock, signed."""
+    """Our lock, signed. `earlier` are the outputs of its cheaper versions that may have left the
+    daemon: all versions share the coins, so at most one of them can ever confirm (rule 2)."""
 
     tx: Tx
     coins: tuple[LockCoin, ...]
+    earlier: tuple[str, ...] = ()
+
+    @property
+    def refs(self) -> tuple[str, ...]:
+        """The outputs that are our lock, the newest version first."""
+        return (self.tx.ref, *self.earlier)
 
 
 # --- Our own lock -----------------------------------------------------------------------------
@@ -98,10 +105,12 @@ class Unknown(Struct, frozen=True, tag="unknown"):
 
 
 class Learned(Struct, frozen=True, tag="learned"):
-    """Participant: read from a transaction, seen anywhere for any time (rule 8)."""
+    """Participant: read from a transaction, seen anywhere for any time (rule 8); `at` unix seconds,
+    when we saw it."""
 
     preimage: bytes
     txid: str
+    at: int
 
 
 Secret = Hidden | Revealed | Unknown | Learned
@@ -130,7 +139,9 @@ class Outcome(Struct, frozen=True):
 class SwapState(Struct, frozen=True, kw_only=True):
     """One swap. `now` is the swap's time (rule 10); `bound` the counterparty's output that we
     decided from and `their_raw` its transaction (kept to resend it after a reorg, rule 4); `claim`
-    and `refunds` are the newest signed versions."""
+    and `refunds` are the newest signed versions; `children` lift a claim or refund that can't be
+    replaced, each spending the output that it names; `replaced` are older versions of all that we
+    signed, without their bytes: any of them may be the one that is mined."""
 
     agreement: Agreement
     own: OwnLock
@@ -142,5 +153,7 @@ class SwapState(Struct, frozen=True, kw_only=True):
     their_raw: bytes = b""
     claim: Tx | None = None
     refunds: tuple[Tx, ...] = ()
+    children: tuple[Tx, ...] = ()
+    replaced: tuple[Tx, ...] = ()
     cancelled: bool = False
     outcome: Outcome | None = None

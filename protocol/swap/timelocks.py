@@ -18,6 +18,7 @@ Q is the Erlang quantile (swap.erlang) of block intervals stretched by a slowdow
 regtest timing it is 10 s a block and a claim counts at least one block.
 """
 
+import functools
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
@@ -256,6 +257,7 @@ def schedule(
     )
 
 
+@functools.lru_cache(maxsize=4096)
 def schedule_of(terms: Terms) -> Schedule:
     """The schedule that these terms imply; whether they state the same expiries is for the caller
     to compare. Raises ScheduleRefused."""

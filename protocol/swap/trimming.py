@@ -10,7 +10,7 @@ can't be written can't act.
 import msgspec
 
 from protocol.swap.facts import ChainView, LockSeen, Restriction
-from protocol.swap.reading import signed_lock
+from protocol.swap.reading import own_refs
 from protocol.swap.states import SwapState
 from protocol.terms import LegName, other_leg
 
@@ -25,20 +25,19 @@ inputs is smaller. A larger one is not kept."""
 def trimmed(view: ChainView, state: SwapState, leg: LegName) -> ChainView:
     """`view` of `leg` as `state` needs it. Our own lock, the one bound to the other leg and the
     outputs of the exact amount are always kept before any others; their order stays."""
-    signed = signed_lock(state)
     theirs = leg is other_leg(state.agreement.role)
-    known = state.bound if theirs else (signed.tx.ref if signed else "")
+    known = (state.bound,) if theirs else own_refs(state)
     exact = state.agreement.terms.leg(leg).amount.units
 
     def importance(lock: LockSeen) -> tuple[bool, int, bool, int]:
         counts = lock.units == exact and lock.restriction is Restriction.NONE
         shows = lock.spend is not None and lock.spend.preimage is not None
-        return lock.ref == known, lock.depth + 1 if counts else 0, shows, lock.units
+        return lock.ref in known, lock.depth + 1 if counts else 0, shows, lock.units
 
     kept = {lock.ref for lock in sorted(view.locks, key=importance, reverse=True)[:MAX_LOCKS]}
 
     def slim(lock: LockSeen) -> LockSeen:
-        wanted = theirs and lock.units == exact and (lock.ref != known or not state.their_raw)
+        wanted = theirs and lock.units == exact and (lock.ref not in known or not state.their_raw)
         if wanted and len(lock.raw) <= MAX_RAW:
             return lock
         return msgspec.structs.replace(lock, raw=b"")

@@ -140,9 +140,15 @@ class BitcoindChain:
 
     # --- transactions ---
 
-    async def fund(self, leg: LegTerms, hashlock: bytes, fee_rate: int) -> SignedLock:
+    async def fund(
+        self,
+        leg: LegTerms,
+        hashlock: bytes,
+        fee_rate: int,
+        replaces: SignedLock | None = None,
+    ) -> SignedLock:
         """A signed lock; its coins are held for a minute, then by `set_reserved`."""
-        return await self._funding.fund(leg, hashlock, fee_rate)
+        return await self._funding.fund(leg, hashlock, fee_rate, replaces)
 
     async def build_kill(self, lock: SignedLock, fee_rate: int) -> SignedTx:
         """A replacement of `lock` that pays ourselves."""

@@ -17,10 +17,9 @@ from protocol.bitcoin.params import ChainParams
 from protocol.bitcoin.spends import fee_for
 from protocol.bitcoin.tx import SEQUENCE_RBF, Transaction, TxInput, TxOutput
 from protocol.terms import LegTerms
-from swapd.chains.answers import table, units
 from swapd.chains.leg_watch import htlc_of, parse_ref
 from swapd.chains.mempool import Mempool
-from swapd.chains.rpc import Call, Rpc, RpcError
+from swapd.chains.rpc import Rpc
 from swapd.chains.selection import (
     P2WPKH_SCRIPT_BYTES,
     Selection,
@@ -47,7 +46,9 @@ class Funding:
         self._choosing = trio.Lock()  # two locks must not choose one coin
         self._kill_scripts: dict[str, bytes] = {}
 
-    async def fund(self, leg: LegTerms, hashlock: bytes, fee_rate: int) -> SignedLock:
+    async def fund(
+        self, leg: LegTerms, hashlock: bytes, fee_rate: int, replaces: SignedLock | None = None
+    ) -> SignedLock:
         """A lock of exactly the leg's amount; its coins are held from here on."""
         amount = int(leg.amount.units)
         script = htlc_of(leg, hashlock).script_pubkey()
@@ -55,7 +56,8 @@ class Funding:
             raise ChainError(f"{amount} base units are dust on {self._params.title}")
         output = TxOutput(script, amount)
         async with self._choosing:
-            chosen = await self._choose(amount, fee_rate, [_LOCK_SCRIPT_BYTES])
+            first = replaces.coins if replaces is not None else ()
+            chosen = await self._choose(amount, fee_rate, [_LOCK_SCRIPT_BYTES], first)
             change = await self._wallet.change_script()
             tx, signed = await self._pay(chosen, [output], change, fee_rate)
             await self._wallet.hold(coin.ref for coin in chosen.coins)
@@ -115,18 +117,16 @@ class Funding:
             for seen in self._mempool.transactions()
             if any(txin.outpoint in inputs for txin in seen.tx.inputs)
         }
-        calls: list[Call] = [("getmempoolentry", (txid,)) for txid in sorted(rivals)]
-        fees = 0
-        for answer in await self._rpc.batch(calls):
-            if not isinstance(answer, RpcError):  # an error: it is not in the mempool
-                fees += units(table(table(answer).get("fees")).get("descendant"))
-        return fees
+        return sum((await self._mempool.fees(rivals)).values())
 
-    async def _choose(self, amount: int, fee_rate: int, lengths: Sequence[int]) -> Selection:
-        """Raises WalletLocked; InsufficientFunds, telling what is merely not confirmed yet."""
+    async def _choose(
+        self, amount: int, fee_rate: int, lengths: Sequence[int], first: Sequence[Coin] = ()
+    ) -> Selection:
+        """All of `first` and what is missing. Raises WalletLocked; InsufficientFunds, telling what
+        is merely not confirmed yet."""
         await self._wallet.require_unlocked()
         free = await self._wallet.free_coins()
-        chosen = select(free, amount, fee_rate, lengths)
+        chosen = select(free, amount, fee_rate, lengths, first)
         if chosen is not None:
             return chosen
         confirmed = sum(coin.units for coin in free)

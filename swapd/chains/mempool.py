@@ -16,7 +16,7 @@ import trio
 
 from protocol.bitcoin.scan import contains_outpoint, contains_script
 from protocol.bitcoin.tx import MAX_TX_BYTES, OutPoint
-from swapd.chains.answers import block_hash, raw_hex, rows, table
+from swapd.chains.answers import block_hash, raw_hex, rows, table, units
 from swapd.chains.checks import METHOD_NOT_FOUND
 from swapd.chains.leg_watch import SeenTx, read_tx
 from swapd.chains.rpc import MAX_LARGE_ANSWER, Call, Rpc, RpcError
@@ -44,6 +44,18 @@ class Mempool:
     def transactions(self) -> tuple[SeenTx, ...]:
         """What the last look found, parents before the children seen later."""
         return tuple(self._found.values())
+
+    async def fees(self, txids: Iterable[str]) -> dict[str, int]:
+        """What each of `txids` that is in the mempool pays, with all that hangs on it: base units
+        that a replacement must beat."""
+        asked = sorted(txids)
+        calls: list[Call] = [("getmempoolentry", (txid,)) for txid in asked]
+        answers = zip(asked, await self._rpc.batch(calls), strict=True)
+        return {
+            txid: units(table(table(answer).get("fees")).get("descendant"))
+            for txid, answer in answers
+            if not isinstance(answer, RpcError)  # an error: it is not in the mempool
+        }
 
     def forget(self) -> None:
         """After a reconnect: another node, or another version of it, may answer now."""

@@ -52,20 +52,26 @@ def estimate_vsize(coins: Sequence[Coin], output_scripts: Sequence[int]) -> int:
 
 
 def select(
-    coins: Sequence[Coin], units: int, fee_rate: int, output_scripts: Sequence[int]
+    coins: Sequence[Coin],
+    units: int,
+    fee_rate: int,
+    output_scripts: Sequence[int],
+    first: Sequence[Coin] = (),
 ) -> Selection | None:
-    """Coins worth `units` plus the fee of a transaction without change; None when there are not
-    enough, or too many would be needed."""
+    """All of `first`, and of `coins` what is missing to `units` plus the fee of a transaction
+    without change; None when there are not enough, or too many would be needed."""
 
     def enough(chosen: Sequence[Coin]) -> bool:
         fee = fee_for(estimate_vsize(chosen, output_scripts), fee_rate)
         return sum(coin.units for coin in chosen) >= units + fee
 
+    if first and enough(first):
+        return Selection(tuple(first), sum(coin.units for coin in first))
     ordered = sorted(coins, key=lambda coin: (-coin.units, coin.ref))
-    for count in range(1, min(len(ordered), MAX_COINS) + 1):
-        if not enough(ordered[:count]):
+    for count in range(1, min(len(ordered), MAX_COINS - len(first)) + 1):
+        if not enough([*first, *ordered[:count]]):
             continue
-        kept = ordered[: count - 1]
+        kept = [*first, *ordered[: count - 1]]
         smallest_first = reversed(ordered[count - 1 :])
         last = next(coin for coin in smallest_first if enough([*kept, coin]))
         chosen = (*kept, last)

@@ -13,6 +13,7 @@ from typing import Final
 
 import structlog
 import trio
+from msgspec.structs import replace
 
 from protocol.bitcoin.params import ChainParams
 from protocol.bitcoin.tx import OutPoint
@@ -124,24 +125,28 @@ class Watching:
             if await self._rpc.call("getbestblockhash") != info.tip_hash:
                 continue
             if state.cursor > info.height or state.hashes[-1:] in ([], [info.tip_hash]):
-                return self._view_of(state, info)
+                return self._view_of(state, info, await self._to_beat(state, info))
         msg = f"the chain of the node at {self._rpc.where} moves faster than it can be read"
         raise NodeUnreachable(msg)
 
-    def _view_of(self, state: WatchState, info: NodeInfo) -> ChainView:
+    async def _to_beat(self, state: WatchState, info: NodeInfo) -> dict[str, int]:
+        """By txid, what unconfirmed spends of the locks pay."""
+        locks = state.locks(info.height, self.mempool.transactions())
+        spends = {lock.spend.txid for lock in locks if lock.spend and lock.spend.depth == 0}
+        return await self.mempool.fees(spends) if spends else {}
+
+    def _view_of(self, state: WatchState, info: NodeInfo, to_beat: dict[str, int]) -> ChainView:
         pool = self.mempool.transactions()
         flashes = {
             ref: s for (name, ref), s in self._flashes.items() if name == state.watch.watch_id
         }
         locks = []
         for lock in state.locks(info.height, pool):
-            flash = flashes.get(lock.ref)
-            if lock.spend is None and flash is not None:
-                lock = type(lock)(  # noqa: PLW2901 - the same lock, its spend shown once more
-                    lock.ref, lock.units, lock.depth, lock.restriction, flash, lock.raw
-                )
+            spend = lock.spend or flashes.get(lock.ref)
+            if spend is not None and spend.depth == 0:
+                spend = replace(spend, to_beat=to_beat.get(spend.txid, 0))
             self._flashes.pop((state.watch.watch_id, lock.ref), None)
-            locks.append(lock)
+            locks.append(replace(lock, spend=spend))
         return ChainView(
             tip_height=info.height,
             tip_hash=info.tip_hash,
@@ -149,6 +154,8 @@ class Watching:
             median_time=info.median_time,
             fee_next=info.fee_next,
             fee_floor=info.fee_floor,
+            fee_increment=info.increment,
+            replaces=self._params.replaces,
             problems=info.problems,
             locks=tuple(locks),
             conflict=state.conflict(info.height, pool),

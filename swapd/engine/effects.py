@@ -8,12 +8,16 @@ from typing import assert_never
 
 import structlog
 
+from protocol.limits import CHILD_VBYTES
+from protocol.swap import lifting
 from protocol.swap.agreement import Agreement
 from protocol.swap.effects import (
+    BroadcastChild,
     BroadcastClaim,
     BroadcastKill,
     BroadcastLock,
     BroadcastRefund,
+    BuildChild,
     BuildClaim,
     BuildKill,
     BuildLock,
@@ -21,12 +25,13 @@ from protocol.swap.effects import (
     Effect,
     ResendTheirLock,
 )
-from protocol.swap.events import ClaimBuilt, Event, KillBuilt, LockBuilt, RefundBuilt
+from protocol.swap.events import ChildBuilt, ClaimBuilt, Event, KillBuilt, LockBuilt, RefundBuilt
 from protocol.swap.reading import own_view, signed_lock, their_view
 from protocol.swap.states import LockCoin, SignedLock, SwapState, Tx
 from protocol.terms import LegName, Role, other_leg, own_leg
 from swapd import ports
 from swapd.engine import hooks
+from swapd.engine.addresses import known_addresses
 from swapd.engine.world import World
 
 log = structlog.get_logger(__name__)
@@ -52,7 +57,8 @@ async def _perform(world: World, state: SwapState, effect: Effect) -> Event | No
     match effect:
         case BuildLock():
             hashlock = agreement.terms.hashlock
-            lock = await own_chain.fund(agreement.own, hashlock, effect.fee_rate)
+            before = to_port(effect.replaces) if effect.replaces is not None else None
+            lock = await own_chain.fund(agreement.own, hashlock, effect.fee_rate, before)
             return LockBuilt(_from_port(lock, _height(state, own_leg(agreement.role))))
         case BuildKill():
             return await _build_kill(own_chain, state, effect)
@@ -60,6 +66,11 @@ async def _perform(world: World, state: SwapState, effect: Effect) -> Event | No
             return await _build_claim(world, state, effect)
         case BuildRefund():
             return await _build_refund(world, state, effect)
+        case BuildChild():
+            return await _build_child(world, state, effect)
+        case BroadcastChild():
+            chain = their_chain if lifting.is_of_claim(state, effect.parent) else own_chain
+            await _broadcast(chain, effect.raw, type(effect).__name__, effect.txid)
         case BroadcastLock() | BroadcastKill() | BroadcastRefund():
             await _broadcast(own_chain, effect.raw, type(effect).__name__, effect.txid)
         case BroadcastClaim():
@@ -159,3 +170,26 @@ async def _build_refund(world: World, state: SwapState, effect: BuildRefund) -> 
         _signing(world, agreement, own_leg(agreement.role)),
     )
     return RefundBuilt(_tx(refund, effect.lock.ref, view.tip_height))
+
+
+async def _build_child(world: World, state: SwapState, effect: BuildChild) -> Event | None:
+    """A spend of our own unconfirmed output, back to the address it pays."""
+    agreement = state.agreement
+    of_claim = lifting.is_of_claim(state, effect.parent)
+    asset = (agreement.theirs if of_claim else agreement.own).amount.asset
+    view = their_view(state) if of_claim else own_view(state)
+    address = agreement.destination if of_claim else agreement.refund_destination
+    index = (await known_addresses(world, asset)).get(address)
+    if index is None or view is None:
+        message = f"{address} is no address of our seed: nothing can be built on {effect.parent}"
+        raise ports.ChainError(message)
+
+    async def sign(digest: bytes) -> bytes:
+        return await world.signer.sign_wallet(asset, index, digest)
+
+    chain = world.chains[asset]
+    coin = ports.Coin(effect.parent, effect.units, chain.check_address(address))
+    signer = (world.signer.wallet_key(asset, index), sign)
+    rate = -(-effect.fee * 1000 // CHILD_VBYTES)
+    child = await chain.build_sweep((coin,), (signer,), address, rate)
+    return ChildBuilt(_tx(child, effect.parent, view.tip_height))

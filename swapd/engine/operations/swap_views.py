@@ -11,6 +11,7 @@ from protocol.bitcoin.htlc import Htlc
 from protocol.bitcoin.params import params_by_chain
 from protocol.swap import explain, reading
 from protocol.swap.facts import LockSeen, SpendKind
+from protocol.swap.lifting import is_of_claim
 from protocol.swap.machine import material
 from protocol.swap.states import (
     Dead,
@@ -209,9 +210,10 @@ def _status(lock: LockSeen | None, leg: LegTerms) -> LegStatus:
 
 
 def _own_transactions(state: SwapState, *, ours: bool) -> dict[str, Tx]:
+    found = {tx.txid: tx for tx in (*state.replaced, *state.children)}
     if not ours:
-        return {state.claim.txid: state.claim} if state.claim else {}
-    found = {tx.txid: tx for tx in state.refunds}
+        return found | ({state.claim.txid: state.claim} if state.claim else {})
+    found |= {tx.txid: tx for tx in state.refunds}
     lock, kill = _signed(state)
     if lock is not None:
         found[lock.txid] = lock
@@ -242,9 +244,10 @@ def _unseen(state: SwapState, *, ours: bool) -> tuple[tuple[str, str], ...]:
         return ((state.claim.txid, "claim"),) if state.claim else ()
     found = []
     lock, kill = _signed(state)
+    view = reading.own_view(state)
     if lock is not None and reading.own_lock(state) is None:
         found.append((lock.txid, "lock"))
-    if kill is not None:
+    if kill is not None and (view is None or view.conflict is None):
         found.append((kill.txid, "kill"))
     found += [(tx.txid, "refund") for tx in state.refunds]
     return tuple(found)
@@ -261,7 +264,28 @@ def _paid(state: SwapState) -> tuple[tuple[str, Tx, AssetId], ...]:
     if state.claim is not None:
         found.append(("claim", state.claim, theirs))
     found += [("refund", tx, own) for tx in state.refunds]
-    return tuple(found)
+    found += [("child", tx, theirs if is_of_claim(state, tx.ref) else own) for tx in state.children]
+    return tuple((what, _as_seen(state, tx), asset) for what, tx, asset in found)
+
+
+def _as_seen(state: SwapState, newest: Tx) -> Tx:
+    """The version of `newest` that the chain shows, where that is an older one of ours."""
+    locks = [lock for lock in (reading.own_lock(state), reading.their_lock(state)) if lock]
+    seen = {lock.ref.partition(":")[0] for lock in locks}
+    seen |= {lock.spend.txid for lock in locks if lock.spend is not None}
+    view = reading.own_view(state)
+    if view is not None and view.conflict is not None:
+        seen.add(view.conflict.txid)
+    for tx in state.replaced:
+        versions = tx.ref == newest.ref or (_is_lock(tx) and _is_lock(newest))
+        if versions and tx.txid in seen:
+            return tx
+    return newest
+
+
+def _is_lock(tx: Tx) -> bool:
+    """A lock is named by the output it makes, all others by the one they spend."""
+    return tx.ref.partition(":")[0] == tx.txid
 
 
 def changed_in_words(before: SwapState | None, after: SwapState) -> str:

@@ -168,8 +168,9 @@ async def _send(chain: Chain, tx: SignedTx) -> None:
 
 
 def _payout_refs(state: SwapState, asset: AssetId) -> set[str]:
-    """Outputs of claims and refunds of this swap on the chain of `asset`; each has one output."""
-    found: set[str] = set()
+    """Outputs of claims, refunds and their children of this swap on the chain of `asset`; each has
+    one output."""
+    found = {f"{tx.txid}:0" for tx in state.children}
     if state.agreement.theirs.amount.asset == asset:
         theirs = reading.their_lock(state)
         if state.claim is not None:

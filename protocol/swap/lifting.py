@@ -1,0 +1,77 @@
+"""Claims and refunds that can't be replaced are lifted by children (CPFP).
+
+Owns: which child a claim or refund needs. Must not know: how it is signed, when a spend is owed.
+
+Litecoin nodes keep what they saw first unless told otherwise: a dearer version of our claim would
+reach no miner while a cheaper one waits in mempools. Its output is ours, so a child that spends it
+back to the same address can pay for both. No child is ever needed for safety of the coins it moves:
+they are ours already, and one that is lost is built again.
+"""
+
+from protocol.limits import CHILD_VBYTES, CLAIM_VBYTES, REFUND_VBYTES
+from protocol.swap import fees, reading
+from protocol.swap.effects import BroadcastChild, BuildChild, Effect
+from protocol.swap.facts import ChainView, LockSeen, Spend, SpendKind
+from protocol.swap.fees import SPEND_DUST, Curve
+from protocol.swap.states import SwapState, Tx
+
+MAX_CHILDREN = 20
+"""Below the 25 unconfirmed ancestors that nodes allow."""
+
+STEP_PERCENT = 150
+"""A child is due when the package should pay so many per cent of what it pays."""
+
+
+def is_fixed(view: ChainView, ours: Tx | None, spend: Spend | None) -> bool:
+    """Whether `spend` is `ours`, in a mempool that keeps what it saw first."""
+    return not view.replaces and ours is not None and spend is not None and spend.txid == ours.txid
+
+
+def child(
+    state: SwapState, view: ChainView, lock: LockSeen, ours: Tx, curve: Curve
+) -> list[Effect]:
+    """What lifts `ours`, an unconfirmed claim or refund of `lock`: the next child, or the newest
+    one sent again, which changes nothing where it is known."""
+    line = children_of(state, ours)
+    newest = line[-1] if line else ours
+    wanted = min(fees.on_curve(fees.first_rate(view), curve, state.now), curve.cap)
+    spent = ours.fee + sum(tx.fee for tx in line)
+    kind = lock.spend.kind if lock.spend is not None else SpendKind.REFUND
+    vbytes = CLAIM_VBYTES if kind is SpendKind.CLAIM else REFUND_VBYTES
+    vbytes += CHILD_VBYTES * len(line)
+    is_cheap = STEP_PERCENT * spent * 1000 < 100 * wanted * vbytes
+    if view.tip_height > newest.height and is_cheap and len(line) < MAX_CHILDREN:
+        fee = wanted * (vbytes + CHILD_VBYTES) // 1000 - spent
+        fee = min(fee, lock.units - spent - SPEND_DUST)
+        if fee * 1000 >= view.fee_floor * CHILD_VBYTES:
+            return [BuildChild(f"{newest.txid}:0", lock.units - spent, fee)]
+    return [BroadcastChild(line[-1].raw, line[-1].txid, line[-1].ref)] if line else []
+
+
+def children_of(state: SwapState, ours: Tx) -> tuple[Tx, ...]:
+    """The children that hang on `ours`, one on another, oldest first."""
+    line: list[Tx] = []
+    parent = f"{ours.txid}:0"
+    for tx in state.children:
+        if tx.ref == parent:
+            line.append(tx)
+            parent = f"{tx.txid}:0"
+    return tuple(line)
+
+
+def is_of_claim(state: SwapState, ref: str) -> bool:
+    """Whether `ref` is the output of our claim, or of one of its children."""
+    if state.claim is None:
+        return False
+    line = (state.claim, *children_of(state, state.claim))
+    return any(ref == f"{tx.txid}:0" for tx in line)
+
+
+def with_parent(state: SwapState, lock: LockSeen, rate: int, curve: Curve) -> int:
+    """The rate of a refund of `lock` that also pays what the lock itself lacks, if unconfirmed."""
+    signed = reading.signed_lock(state)
+    if signed is None or lock.depth > 0 or signed.tx.fee_rate <= 0:
+        return rate
+    lock_vbytes = signed.tx.fee * 1000 // signed.tx.fee_rate
+    lacking = max(0, rate - signed.tx.fee_rate) * lock_vbytes
+    return min(rate + lacking // REFUND_VBYTES, curve.cap)
