@@ -6,7 +6,7 @@ Owns: `Agreement`. Must not know: how it came about, chains.
 from msgspec import Struct
 
 from protocol.signing import Signature
-from protocol.terms import LegName, LegTerms, Role, Terms, other_leg, own_leg
+from protocol.terms import LegName, LegTerms, Role, Terms
 
 
 class Agreement(Struct, frozen=True):
@@ -35,12 +35,12 @@ class Agreement(Struct, frozen=True):
     @property
     def own(self) -> LegTerms:
         """The leg we fund."""
-        return self.terms.leg(own_leg(self.role))
+        return self.terms.leg_i if self.role is Role.INITIATOR else self.terms.leg_p
 
     @property
     def theirs(self) -> LegTerms:
         """The leg we claim."""
-        return self.terms.leg(other_leg(self.role))
+        return self.terms.leg_p if self.role is Role.INITIATOR else self.terms.leg_i
 
     def since(self, leg: LegName) -> int:
         """The height from which locks of `leg` are looked for."""

@@ -9,7 +9,7 @@ import hashlib
 from protocol.swap.facts import ChainView, LockSeen, Restriction, Spend, SpendKind
 from protocol.swap.states import Held, Killing, Released, SignedLock, SwapState
 from protocol.swap.timelocks import Schedule, schedule_of
-from protocol.terms import LegName, LegTerms, Role, other_leg, own_leg
+from protocol.terms import LegName, LegTerms, Role
 
 CLOCK_TRUST_SECONDS = 2 * 3600
 """Times further than this above the wall clock are ignored (rule 10)."""
@@ -42,12 +42,12 @@ def view_of(state: SwapState, leg: LegName) -> ChainView | None:
 
 def own_view(state: SwapState) -> ChainView | None:
     """The chain we lock on."""
-    return view_of(state, own_leg(role(state)))
+    return state.view_i if state.agreement.role is Role.INITIATOR else state.view_p
 
 
 def their_view(state: SwapState) -> ChainView | None:
     """The chain we claim on."""
-    return view_of(state, other_leg(role(state)))
+    return state.view_p if state.agreement.role is Role.INITIATOR else state.view_i
 
 
 def signed_lock(state: SwapState) -> SignedLock | None:
@@ -57,13 +57,10 @@ def signed_lock(state: SwapState) -> SignedLock | None:
 
 
 def _exact(view: ChainView | None, leg: LegTerms) -> tuple[LockSeen, ...]:
-    if view is None:
+    if view is None or not view.locks:
         return ()
-    return tuple(
-        lock
-        for lock in view.locks
-        if lock.units == leg.amount.units and lock.restriction is Restriction.NONE
-    )
+    units, free = leg.amount.units, Restriction.NONE
+    return tuple([lock for lock in view.locks if lock.units == units and lock.restriction is free])
 
 
 def own_lock(state: SwapState) -> LockSeen | None:

@@ -16,6 +16,7 @@ import trio
 
 from protocol.assets import AssetId
 from protocol.swap.effects import (
+    BroadcastChild,
     BroadcastClaim,
     BroadcastKill,
     BroadcastRefund,
@@ -49,7 +50,7 @@ CLOCK_SECONDS = 1.0
 STEPS_AT_ONCE = 16
 """Effects performed in a row before the loop waits: a bound, far above what a swap needs."""
 
-_SAFE_WITHOUT_JOURNAL = (BroadcastClaim, BroadcastRefund, BroadcastKill)
+_SAFE_WITHOUT_JOURNAL = (BroadcastClaim, BroadcastRefund, BroadcastKill, BroadcastChild)
 
 
 class Runner:

@@ -1,0 +1,108 @@
+"""Making our own transactions dearer: dearer locks, what a replacement must beat, children."""
+
+import hashlib
+
+from protocol.bitcoin.address import address_of, hash160, p2wpkh_script
+from swapd.ports import Broadcast, Coin
+from tests.chains.bench import COIN, Bench
+from tests.chains.htlc import RATE, new_deal, public, sign_with
+
+
+async def test_a_dearer_lock_spends_the_same_coins_and_takes_its_place(bench: Bench) -> None:
+    await bench.give(3, COIN)
+    deal = new_deal(bench, units=COIN // 2)
+    first = await bench.chain.fund(deal.leg, deal.hashlock, RATE)
+    bench.chain.watch(deal.watch(await bench.height(), first.tx.inputs))
+    assert (await bench.chain.broadcast(first.tx.raw)).outcome is Broadcast.ACCEPTED
+    second = await bench.chain.fund(deal.leg, deal.hashlock, 3 * RATE, first)
+    assert second.coins == first.coins
+    assert second.tx.fee >= 3 * first.tx.fee - 3
+    assert (await bench.chain.broadcast(second.tx.raw)).outcome is Broadcast.ACCEPTED
+    view = await bench.chain.view(deal.name)
+    assert [lock.ref for lock in view.locks] == [second.ref]
+    assert view.conflict is None, "a version of the lock is no conflict"
+    await bench.mine()
+    [lock] = (await bench.chain.view(deal.name)).locks
+    assert (lock.ref, lock.units, lock.depth) == (second.ref, deal.units, 1)
+
+
+async def test_a_dearer_lock_takes_more_coins_where_its_own_do_not_suffice(bench: Bench) -> None:
+    await bench.give(2, COIN)
+    deal = new_deal(bench, units=COIN - 2_000)
+    first = await bench.chain.fund(deal.leg, deal.hashlock, RATE)
+    assert len(first.coins) == 1
+    second = await bench.chain.fund(deal.leg, deal.hashlock, 10 * RATE, first)
+    assert len(second.coins) == 2
+    assert set(first.tx.inputs) < set(second.tx.inputs)
+
+
+async def test_a_spend_in_the_mempool_says_what_a_replacement_must_beat(bench: Bench) -> None:
+    deal = new_deal(bench)
+    since = await bench.height()
+    await bench.pay(deal.script, deal.units)
+    await bench.mine()
+    bench.chain.watch(deal.watch(since))
+    [lock] = (await bench.chain.view(deal.name)).locks
+    claim = await deal.claim(bench.chain, lock, deal.payout)
+    assert (await bench.chain.broadcast(claim.raw)).outcome is Broadcast.ACCEPTED
+    view = await bench.chain.view(deal.name)
+    [lock] = view.locks
+    assert lock.spend is not None
+    assert lock.spend.to_beat == claim.fee
+    assert view.fee_increment > 0
+    assert view.replaces is bench.params.replaces
+    rival = await deal.claim(bench.chain, lock, deal.payout, claim.fee_rate + view.fee_increment)
+    assert (await bench.chain.broadcast(rival.raw)).outcome is Broadcast.ACCEPTED
+    await bench.mine()
+    [lock] = (await bench.chain.view(deal.name)).locks
+    assert lock.spend is not None
+    assert (lock.spend.txid, lock.spend.to_beat) == (rival.txid, 0)
+
+
+async def test_a_child_lifts_a_claim_and_what_must_be_beaten_grows_by_its_fee(
+    bench: Bench,
+) -> None:
+    deal = new_deal(bench)
+    secret = hashlib.sha256(f"{deal.name}/child".encode()).digest()
+    script = p2wpkh_script(hash160(public(secret)))
+    address = address_of(bench.params, script)
+    since = await bench.height()
+    await bench.pay(deal.script, deal.units)
+    await bench.mine()
+    bench.chain.watch(deal.watch(since))
+    [lock] = (await bench.chain.view(deal.name)).locks
+    claim = await deal.claim(bench.chain, lock, address)
+    assert (await bench.chain.broadcast(claim.raw)).outcome is Broadcast.ACCEPTED
+    coin = Coin(f"{claim.txid}:0", deal.units - claim.fee, script)
+    signer = (public(secret), sign_with(secret))
+    child = await bench.chain.build_sweep((coin,), (signer,), address, 50_000)
+    assert child.fee == 110 * 50
+    assert (await bench.chain.broadcast(child.raw)).outcome is Broadcast.ACCEPTED
+    again = await bench.chain.broadcast(child.raw)
+    assert again.outcome is not Broadcast.REJECTED, "sent again at each look"
+    [lock] = (await bench.chain.view(deal.name)).locks
+    assert lock.spend is not None
+    assert lock.spend.to_beat == claim.fee + child.fee
+    await bench.mine()
+    [lock] = (await bench.chain.view(deal.name)).locks
+    assert lock.spend is not None
+    assert lock.spend.depth == 1
+    refs = (f"{claim.txid}:0", f"{child.txid}:0")
+    left = await bench.chain.unspent((address,), refs)
+    assert [(c.ref, c.units) for c in left] == [(refs[1], coin.units - child.fee)]
+
+
+async def test_a_refund_as_a_child_brings_a_hanging_lock_in(bench: Bench) -> None:
+    deal = new_deal(bench, lasts=60)
+    bench.chain.watch(deal.watch(await bench.height()))
+    while (await bench.chain.status()).median_time <= deal.expiry:
+        await bench.mine()
+    await bench.pay(deal.script, deal.units)
+    [lock] = (await bench.chain.view(deal.name)).locks
+    assert lock.depth == 0
+    refund = await deal.refund(bench.chain, lock, deal.payout, 10 * RATE)
+    assert (await bench.chain.broadcast(refund.raw)).outcome is Broadcast.ACCEPTED
+    await bench.mine()
+    [lock] = (await bench.chain.view(deal.name)).locks
+    assert lock.spend is not None
+    assert (lock.depth, lock.spend.depth, lock.spend.txid) == (1, 1, refund.txid)
