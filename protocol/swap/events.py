@@ -16,12 +16,14 @@ from protocol.swap.states import SignedLock, Tx
 
 class Observed(Struct, frozen=True, tag="observed"):
     """Both chains as they are now, and the wall clock in unix seconds. Source: the nodes, at each
-    tip, mempool event, poll and deadline. Failure and persistence: journalled only when locks,
-    spends or conflicts changed."""
+    tip, mempool event, poll and deadline. `before` is the swap's time before this look. Failure and
+    persistence: journalled only when locks, spends or conflicts changed; `before` carries the time
+    of the looks between, so that the journal folds to the same state."""
 
     wall: int
     view_i: ChainView
     view_p: ChainView
+    before: int = 0
 
 
 class LockBuilt(Struct, frozen=True, tag="lock_built"):

@@ -190,7 +190,7 @@ def _cancel(state: SwapState) -> SwapState:
 
 
 def _observed(state: SwapState, event: Observed) -> SwapState:
-    known = (event.view_i.median_time, event.view_p.median_time, state.now)
+    known = (event.view_i.median_time, event.view_p.median_time, event.before, state.now)
     state = msgspec.structs.replace(
         state,
         view_i=event.view_i,

@@ -159,13 +159,14 @@ class Rpc:
         url = self._base + (self._wallet_path if wallet else "/")
         chunks: list[bytes] = []
         size = 0
-        headers = {"Content-Type": "application/json"}
+        # Compressed, a small answer could unfold to any size before it is measured.
+        headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
         # Cancelling ends the stream in an orderly way; leaving the loop early would not.
         with trio.CancelScope() as scope:
             async with self._client.stream(
                 "POST", url, content=body, headers=headers, auth=self._auth
             ) as response:
-                async for chunk in response.aiter_bytes():
+                async for chunk in response.aiter_raw():
                     size += len(chunk)
                     if size > most:
                         scope.cancel()
@@ -216,7 +217,7 @@ class Rpc:
     def _decode(self, answer: bytes, status: int) -> Any:
         try:
             return json.loads(answer, parse_float=Decimal, parse_constant=_no_constant)
-        except (ValueError, RecursionError):
+        except (ValueError, ArithmeticError, RecursionError):
             msg = f"{self.where} answered HTTP {status} with something that is not JSON"
             raise BadAnswer(msg) from None
 

@@ -17,7 +17,17 @@ from protocol.bitcoin.address import script_of
 from protocol.bitcoin.errors import BitcoinError
 from protocol.bitcoin.params import ChainParams
 from protocol.bitcoin.tx import MAX_TX_BYTES, Transaction, parse_tx
-from swapd.chains.answers import BadAnswer, flag, raw_hex, rows, table, text, units, whole
+from swapd.chains.answers import (
+    BadAnswer,
+    block_hash,
+    flag,
+    raw_hex,
+    rows,
+    table,
+    text,
+    units,
+    whole,
+)
 from swapd.chains.checks import WALLET_NOT_FOUND
 from swapd.chains.leg_watch import parse_ref
 from swapd.chains.rpc import MAX_LARGE_ANSWER, Call, Rpc, RpcError
@@ -146,9 +156,9 @@ class Wallet:
                 continue
             if not (flag(entry.get("spendable")) and flag(entry.get("solvable", True))):
                 continue
-            ref = f"{text(entry.get('txid'))}:{whole(entry.get('vout'), 0, 2**32 - 1)}"
+            ref = f"{block_hash(entry.get('txid'))}:{whole(entry.get('vout'), 0, 2**32 - 1)}"
             script = raw_hex(entry["scriptPubKey"], MAX_SCRIPT)
-            coins.append(Coin(str(parse_ref(ref)), units(entry.get("amount")), script))
+            coins.append(Coin(ref, units(entry.get("amount")), script))
         return coins
 
     # --- reservations ---

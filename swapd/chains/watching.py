@@ -214,6 +214,12 @@ class Watching:
                 self._note("", (trouble,))
                 await trio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
+            except Exception:
+                # A bug in reading one node must not end the swaps of the others.
+                checked_at = None
+                _log.exception("node_reading_failed", chain=self._params.title)
+                self._note("", ("an internal error while reading the node; see the log",))
+                await trio.sleep(_LONGEST_PAUSE)
 
     async def _check(self, *, reconnected: bool) -> None:
         if reconnected:
@@ -242,6 +248,9 @@ class Watching:
             except ChainError:
                 # Told and mended by the other task; until then there is nothing to see.
                 await trio.sleep(_LONGEST_PAUSE / 2)
+            except Exception:
+                _log.exception("node_reading_failed", chain=self._params.title)
+                await trio.sleep(_LONGEST_PAUSE)
             # A busy mempool takes longer to read: leave the node three quarters of the time.
             spent = trio.current_time() - started
             await trio.sleep(max(self._config.mempool_poll, 3 * spent))

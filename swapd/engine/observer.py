@@ -83,7 +83,8 @@ class Observer:
         if took > STALE_SECONDS:
             problem = f"a node took {took:.0f} s to answer: too long to act on what it said"
             views = {leg: _with_problem(view, problem) for leg, view in views.items()}
-        return Observed(self._world.clock.now(), views[LegName.I], views[LegName.P])
+        now = self._world.clock.now()
+        return Observed(now, views[LegName.I], views[LegName.P], before=state.now)
 
     async def _view(self, state: SwapState, leg: LegName) -> ChainView:
         chain = self.chain(state, leg)

@@ -29,6 +29,7 @@ def says(status: int, body: object) -> object:
         (200, b"<html>", BadAnswer, "not JSON"),
         (404, b"", BadAnswer, "not JSON"),
         (200, b"NaN", BadAnswer, "not JSON"),
+        (200, b'{"result": 1e99999999999999999999, "error": null}', BadAnswer, "not JSON"),
         (200, b"[" * 100_000, BadAnswer, "not JSON"),
         (200, {"hello": 1}, BadAnswer, "not JSON-RPC"),
         (200, [], BadAnswer, "not JSON-RPC"),
