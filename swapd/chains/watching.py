@@ -214,7 +214,7 @@ class Watching:
                 self._note("", (trouble,))
                 await trio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
-            except Exception:
+            except Exception:  # noqa: BLE001 - logged with its trace
                 # A bug in reading one node must not end the swaps of the others.
                 checked_at = None
                 _log.exception("node_reading_failed", chain=self._params.title)
@@ -248,7 +248,7 @@ class Watching:
             except ChainError:
                 # Told and mended by the other task; until then there is nothing to see.
                 await trio.sleep(_LONGEST_PAUSE / 2)
-            except Exception:
+            except Exception:  # noqa: BLE001 - logged with its trace
                 _log.exception("node_reading_failed", chain=self._params.title)
                 await trio.sleep(_LONGEST_PAUSE)
             # A busy mempool takes longer to read: leave the node three quarters of the time.
