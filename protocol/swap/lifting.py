@@ -21,6 +21,11 @@ MAX_CHILDREN = 20
 STEP_PERCENT = 150
 """A child is due when the package should pay so many per cent of what it pays."""
 
+PATIENCE_BLOCKS = 1
+"""Beyond so many blocks, and one more for each child, a child is due at any rate: miners may have
+dropped what our node still holds, and would not hear of the same bytes again. They ask for the
+parents of a child that they do not know."""
+
 
 def is_fixed(view: ChainView, ours: Tx | None, spend: Spend | None) -> bool:
     """Whether `spend` is `ours`, in a mempool that keeps what it saw first."""
@@ -40,10 +45,12 @@ def child(
     vbytes = CLAIM_VBYTES if kind is SpendKind.CLAIM else REFUND_VBYTES
     vbytes += CHILD_VBYTES * len(line)
     is_cheap = STEP_PERCENT * spent * 1000 < 100 * wanted * vbytes
-    if view.tip_height > newest.height and is_cheap and len(line) < MAX_CHILDREN:
-        fee = wanted * (vbytes + CHILD_VBYTES) // 1000 - spent
-        fee = min(fee, lock.units - spent - SPEND_DUST)
-        if fee * 1000 >= view.fee_floor * CHILD_VBYTES:
+    waited = view.tip_height - newest.height
+    is_due = waited > 0 and (is_cheap or waited > PATIENCE_BLOCKS + len(line))
+    if is_due and len(line) < MAX_CHILDREN:
+        least = -(-view.fee_floor * CHILD_VBYTES // 1000)
+        fee = max(wanted * (vbytes + CHILD_VBYTES) // 1000 - spent, least)
+        if fee <= lock.units - spent - SPEND_DUST:
             return [BuildChild(f"{newest.txid}:0", lock.units - spent, fee)]
     return [BroadcastChild(line[-1].raw, line[-1].txid, line[-1].ref)] if line else []
 

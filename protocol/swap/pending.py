@@ -116,7 +116,7 @@ def _kill(state: SwapState) -> list[Effect]:
         return []
     if reading.is_confirmed(reading.own_lock(state)):
         return []
-    if view.conflict is not None and view.conflict.depth > 0:
+    if view.conflict is not None and (view.conflict.depth > 0 or _is_operators(state, view)):
         return []
     seen = view.conflict is not None
     if fees.is_due(view, own.kill, seen=seen):
@@ -124,9 +124,21 @@ def _kill(state: SwapState) -> list[Effect]:
         rate = fees.next_rate(view, own.kill or own.lock.tx, curve, state.now)
         if fees.is_worth(rate, view, own.kill, seen=seen):
             return [BuildKill(rate)]
-    if own.kill is not None and not seen:
+    if own.kill is not None and (view.conflict is None or view.conflict.txid != own.kill.txid):
         return [BroadcastKill(own.kill.raw, own.kill.txid)]
     return []
+
+
+def _is_operators(state: SwapState, view: ChainView) -> bool:
+    """The lock's coins are being spent by a transaction that is none of our kills: the operator's
+    own, which is as good as one. It is left alone while there is time."""
+    conflict, own = view.conflict, state.own
+    if conflict is None or not isinstance(own, Killing):
+        return False
+    ours = {tx.txid for tx in state.replaced} | ({own.kill.txid} if own.kill else set())
+    participant = state.agreement.role is Role.PARTICIPANT
+    late = participant and state.now >= reading.schedule(state).expiry_p
+    return conflict.txid not in ours and not late
 
 
 def _claim(state: SwapState) -> list[Effect]:

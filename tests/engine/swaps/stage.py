@@ -231,6 +231,8 @@ class Stage:
                 party.world.chains[asset].address_of(party.signer.wallet_key(asset, 1))
                 for asset in (BTC, LTC)
             ]
+            for asset, address in zip((BTC, LTC), addresses, strict=True):
+                party.disk.values["address", f"{asset}|{address}"] = b"1"
             own, theirs = addresses if party.role is Role.INITIATOR else reversed(addresses)
             found.append(
                 Agreement(

@@ -56,7 +56,7 @@ def view_of(case: Json, leg: LegTerms, at: int) -> ChainView:
         for lock in case.get("locks", [])
     )
     median = T0 + case.get("median", at - 55)
-    conflict = Conflict("conflict", case["conflict"]) if "conflict" in case else None
+    conflict = Conflict("kill", case["conflict"]) if "conflict" in case else None
     return ChainView(
         tip_height=case.get("height", 100),
         tip_hash="",

@@ -232,6 +232,8 @@ def test_a_claim_that_nothing_replaces_is_lifted_by_children_on_its_curve() -> N
 
     assert pending(looked(state, 1002, 2_000)) == (), "it pays enough"
     assert pending(looked(state, 1001, 9_000)) == (), "no block came yet"
+    [patience] = pending(looked(state, 1003, 2_000))
+    assert patience == BuildChild("c:0", 700_000 - 278, 2 * 249 - 278), "miners may have lost it"
     state = looked(state, 1002, 9_000)
     [child] = pending(state)
     # (139 + 110) vB at the wanted rate, less what the claim pays.
