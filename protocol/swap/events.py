@@ -59,7 +59,10 @@ class ChildBuilt(Struct, frozen=True, tag="child_built"):
 
 
 class CancelRequested(Struct, frozen=True, tag="cancel_requested"):
-    """The operator wants out. Honoured while our lock is not confirmed, else ignored."""
+    """The operator wants out. Honoured while our lock is not confirmed, else ignored. `before` is
+    the swap's time so far, as in Observed."""
+
+    before: int = 0
 
 
 Event = Observed | LockBuilt | KillBuilt | ClaimBuilt | RefundBuilt | ChildBuilt | CancelRequested

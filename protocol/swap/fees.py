@@ -21,6 +21,9 @@ CALM_TIMES = 32
 """Where nobody else can take the coins, a version never pays more than so many times the next-block
 estimate: who is not mined at that rate is not seen by miners, and paying more only burns coins."""
 
+CATCH_UP = 8
+"""A version pays at most so many times the one before, beyond CALM_TIMES the estimate."""
+
 
 class Curve(Struct, frozen=True):
     """From the next-block estimate at `start` to `cap` at `end` (unix seconds; base units per 1000
@@ -51,12 +54,14 @@ def on_curve(first: int, curve: Curve, now: int) -> int:
 
 def next_rate(view: ChainView, previous: Tx | None, curve: Curve, now: int) -> int:
     """The rate of the next version: on the curve, never under the estimate nor under the least
-    that replaces `previous`, never above the cap."""
+    that replaces `previous`, never above the cap. After an absence the curve is joined step by
+    step: whoever has not tried yet does not know that more is needed."""
     first = first_rate(view)
     wanted = on_curve(first, curve, now)
-    if previous is not None:
-        wanted = max(wanted, previous.fee_rate + view.fee_increment)
-    return min(wanted, curve.cap)
+    if previous is None:
+        return min(wanted, calm(view, curve.cap))
+    wanted = min(wanted, max(CATCH_UP * previous.fee_rate, CALM_TIMES * first))
+    return min(max(wanted, previous.fee_rate + view.fee_increment), curve.cap)
 
 
 def beating(view: ChainView, rival: Spend | None, vbytes: int) -> int:

@@ -97,7 +97,7 @@ def step(state: SwapState, event: Event) -> SwapState:
             if spends and event.child.txid not in known:
                 return msgspec.structs.replace(state, children=(*state.children, event.child))
         case CancelRequested():
-            return _cancel(state)
+            return _cancel(state, event)
         case _:
             assert_never(event)
     return state
@@ -183,10 +183,11 @@ def _replacing(state: SwapState, older: Tx | None, newer: Tx) -> SwapState:
     return msgspec.structs.replace(state, replaced=(*state.replaced, kept)[-MAX_REPLACED:])
 
 
-def _cancel(state: SwapState) -> SwapState:
+def _cancel(state: SwapState, event: CancelRequested) -> SwapState:
     if state.outcome is not None or reading.is_confirmed(reading.own_lock(state)):
         return state
-    return _settle(msgspec.structs.replace(state, cancelled=True))
+    now = max(state.now, event.before)
+    return _settle(msgspec.structs.replace(state, cancelled=True, now=now))
 
 
 def _observed(state: SwapState, event: Observed) -> SwapState:

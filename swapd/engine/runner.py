@@ -115,7 +115,7 @@ class Runner:
             self._facts = await self._observer.look(self.state)
             try:
                 if self._cancel:
-                    await self._apply(CancelRequested())
+                    await self._apply(CancelRequested(self.state.now))
                     self._cancel = False
                 await self._apply(self._facts)
                 produced, trouble = await self._act()

@@ -84,7 +84,7 @@ def test_rates_follow_the_estimate_and_never_go_under_what_is_relayed() -> None:
     assert fees.affordable_rate(900, 131) == 0
     assert fees.next_rate(cheap, relayed, Curve(0, 10, 10**6), 0) == 4_000
     assert fees.next_rate(dear, relayed, Curve(0, 10, 10**6), 0) == 5_000
-    assert fees.next_rate(dear, relayed, Curve(0, 10, 10**6), 10) == 10**6
+    assert fees.next_rate(dear, relayed, Curve(0, 10, 10**6), 10) == 160_000, "step by step"
     assert fees.next_rate(dear, relayed, Curve(0, 10, 2_500), 5) == 2_500
 
 
@@ -113,9 +113,11 @@ def test_a_claim_rises_to_all_it_brings_and_is_there_at_its_deadline(role: Role)
 def test_a_participants_refund_is_at_its_cap_when_it_must_be_mined() -> None:
     times = schedule(begun(MAKER))
     cap = (PAYS[LegName.P] - 1_000) * 1000 // 131
-    late = view(lock(LegName.P, 9), median_time=times.kill_deadline)
+    late = view(lock(LegName.P, 9), height=1001, median_time=times.kill_deadline)
     theirs = view(lock(LegName.I, 9))
-    state = at(locked(MAKER), times.kill_deadline - T0, own=late, theirs=theirs)
+    before = Tx(b"r", "r", 1, cap // 8 + 1, 1000, f"lock-{LegName.P.value}:0")
+    state = msgspec.structs.replace(locked(MAKER), refunds=(before,))
+    state = at(state, times.kill_deadline - T0, own=late, theirs=theirs)
     assert rates(state, BuildRefund) == [cap]
     soon = view(lock(LegName.P, 9), median_time=times.expiry_p + 1)
     state = at(locked(MAKER), times.expiry_p - T0, own=soon, theirs=theirs)
@@ -128,8 +130,11 @@ def test_an_initiators_refund_burns_no_more_than_patience_unless_it_is_contested
     late = view(lock(LegName.I, 99), median_time=times.worst_freeze)
     state = at(locked(TAKER), times.worst_freeze - T0, own=late, theirs=view())
     assert rates(state, BuildRefund) == [fees.CALM_TIMES * 2_000]
-    state = at(out(TAKER), times.worst_freeze - T0, own=late, theirs=view())
-    assert rates(state, BuildRefund) == [(PAYS[LegName.I] - 1_000) * 1000 // 131]
+    cap = (PAYS[LegName.I] - 1_000) * 1000 // 131
+    before = Tx(b"r", "r", 1, cap // 8 + 1, 990, f"lock-{LegName.I.value}:0")
+    state = msgspec.structs.replace(out(TAKER), refunds=(before,))
+    state = at(state, times.worst_freeze - T0, own=late, theirs=view())
+    assert rates(state, BuildRefund) == [cap]
 
 
 def test_a_kill_has_a_deadline_for_a_participant_and_time_for_an_initiator() -> None:
@@ -143,7 +148,30 @@ def test_a_kill_has_a_deadline_for_a_participant_and_time_for_an_initiator() -> 
     assert rates(alone, BuildKill) == [61_000]
     times = schedule(begun(MAKER))
     due = at(state, times.kill_deadline - T0, own=view(lock(LegName.P, 0)), theirs=view())
+    assert rates(due, BuildKill) == [8 * 60_000]
+    own = msgspec.structs.replace(own, kill=Tx(b"k", "k", 1, 6_000_000, 990, "coin:0"))
+    state = msgspec.structs.replace(released(MAKER), own=own)
+    due = at(state, times.kill_deadline - T0, own=view(lock(LegName.P, 0)), theirs=view())
     assert rates(due, BuildKill) == [(PAYS[LegName.P] - 1_000) * 1000 // 110]
+
+
+@pytest.mark.parametrize("role", Role)
+def test_who_comes_back_after_the_deadline_does_not_burn_his_coins_on_the_first_try(
+    role: Role,
+) -> None:
+    own, theirs = legs(role)
+    state = at(out(role), 10**6, own=view(lock(own, 99)), theirs=view(lock(theirs, 99)))
+    paid, height = [], 1000
+    for _ in range(3):
+        [rate] = rates(state, BuildClaim)
+        claim = Tx(b"c", f"c{height}", 1, rate, height, f"lock-{theirs.value}:0")
+        height += 1
+        chain = view(lock(theirs, 99), height=height)
+        state = msgspec.structs.replace(state, claim=claim)
+        state = at(state, 10**6, own=view(lock(own, 99)), theirs=chain)
+        paid.append(rate)
+    cap = (PAYS[theirs] - 1_000) * 1000 // 139
+    assert paid == [64_000, min(512_000, cap), min(4_096_000, cap)]
 
 
 @pytest.mark.parametrize("role", Role)
