@@ -31,13 +31,15 @@ class Restriction(enum.StrEnum):
 class Spend(Struct, frozen=True):
     """The transaction that spends a lock. `preimage` is set for a claim, checked against the
     hashlock; `depth` 0 means mempool only, and then `to_beat` is what it and all that hangs on it
-    pay, in base units: a replacement must pay more (0 where the node can't tell)."""
+    pay, in base units: a replacement must pay more, and `since` the unix time at which it entered
+    our mempool (each 0 where the node can't tell)."""
 
     kind: SpendKind
     txid: str
     depth: int
     preimage: bytes | None = None
     to_beat: int = 0
+    since: int = 0
 
 
 class LockSeen(Struct, frozen=True):

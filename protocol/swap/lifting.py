@@ -26,6 +26,10 @@ PATIENCE_BLOCKS = 1
 dropped what our node still holds, and would not hear of the same bytes again. They ask for the
 parents of a child that they do not know."""
 
+SERVED_SECONDS = 130
+"""Nodes hand out a parent that is asked for once it has been in their mempool for two minutes: a
+child sent earlier would be an orphan at whoever lost the parent. Near the deadline it is tried."""
+
 
 def is_fixed(view: ChainView, ours: Tx | None, spend: Spend | None) -> bool:
     """Whether `spend` is `ours`, in a mempool that keeps what it saw first."""
@@ -46,7 +50,11 @@ def child(
     vbytes += CHILD_VBYTES * len(line)
     is_cheap = STEP_PERCENT * spent * 1000 < 100 * wanted * vbytes
     waited = view.tip_height - newest.height
-    is_due = waited > 0 and (is_cheap or waited > PATIENCE_BLOCKS + len(line))
+    since = lock.spend.since if lock.spend is not None else 0
+    is_served = since + SERVED_SECONDS <= state.now
+    hurry = curve.end - state.now < SERVED_SECONDS
+    is_late = waited > PATIENCE_BLOCKS + len(line) and is_served
+    is_due = waited > 0 and (is_late or (is_cheap and (is_served or hurry)))
     if is_due and len(line) < MAX_CHILDREN:
         least = -(-view.fee_floor * CHILD_VBYTES // 1000)
         fee = max(wanted * (vbytes + CHILD_VBYTES) // 1000 - spent, least)

@@ -146,7 +146,7 @@ def _lasting(view: ChainView | None, final: int) -> ChainView | None:
 def _capped(lock: LockSeen, final: int) -> LockSeen:
     spend = lock.spend
     if spend is not None:
-        spend = msgspec.structs.replace(spend, depth=min(spend.depth, final), to_beat=0)
+        spend = msgspec.structs.replace(spend, depth=min(spend.depth, final), to_beat=0, since=0)
     return msgspec.structs.replace(lock, depth=min(lock.depth, final), spend=spend, raw=b"")
 
 

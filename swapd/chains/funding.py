@@ -117,7 +117,7 @@ class Funding:
             for seen in self._mempool.transactions()
             if any(txin.outpoint in inputs for txin in seen.tx.inputs)
         }
-        return sum((await self._mempool.fees(rivals)).values())
+        return sum(entry.fees for entry in (await self._mempool.entries(rivals)).values())
 
     async def _choose(
         self, amount: int, fee_rate: int, lengths: Sequence[int], first: Sequence[Coin] = ()

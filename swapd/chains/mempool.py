@@ -9,14 +9,15 @@ reading each new entry of `getrawmempool` once and searching its bytes. A mempoo
 is worked off in portions, newcomers first, so that a poll stays short on a busy chain.
 """
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 import trio
+from msgspec import Struct
 
 from protocol.bitcoin.scan import contains_outpoint, contains_script
 from protocol.bitcoin.tx import MAX_TX_BYTES, OutPoint
-from swapd.chains.answers import block_hash, raw_hex, rows, table, units
+from swapd.chains.answers import block_hash, raw_hex, rows, table, units, whole
 from swapd.chains.checks import METHOD_NOT_FOUND
 from swapd.chains.leg_watch import SeenTx, read_tx
 from swapd.chains.rpc import MAX_LARGE_ANSWER, Call, Rpc, RpcError
@@ -27,6 +28,14 @@ PORTION: Final = 1_000
 _BATCH = 25
 _OUTPOINTS = 200
 _PASSES = 3
+
+
+class Entry(Struct, frozen=True):
+    """An unconfirmed transaction: what it and all that hangs on it pay, in base units, and since
+    when (unix seconds) it has been in this mempool."""
+
+    fees: int
+    since: int
 
 
 class Mempool:
@@ -45,14 +54,13 @@ class Mempool:
         """What the last look found, parents before the children seen later."""
         return tuple(self._found.values())
 
-    async def fees(self, txids: Iterable[str]) -> dict[str, int]:
-        """What each of `txids` that is in the mempool pays, with all that hangs on it: base units
-        that a replacement must beat."""
+    async def entries(self, txids: Iterable[str]) -> dict[str, Entry]:
+        """Those of `txids` that are in the mempool."""
         asked = sorted(txids)
         calls: list[Call] = [("getmempoolentry", (txid,)) for txid in asked]
         answers = zip(asked, await self._rpc.batch(calls), strict=True)
         return {
-            txid: units(table(table(answer).get("fees")).get("descendant"))
+            txid: _entry(table(answer))
             for txid, answer in answers
             if not isinstance(answer, RpcError)  # an error: it is not in the mempool
         }
@@ -170,3 +178,8 @@ class Mempool:
         seen = read_tx(raw)
         if seen is not None and seen.txid == name:
             self._found[name] = seen
+
+
+def _entry(answer: Mapping[str, Any]) -> Entry:
+    fees = units(table(answer.get("fees")).get("descendant"))
+    return Entry(fees, whole(answer.get("time"), 0, 2**32 - 1))

@@ -23,7 +23,7 @@ from swapd.chains.blocks import BlockScanner
 from swapd.chains.config import NodeConfig
 from swapd.chains.health import Health, NodeInfo
 from swapd.chains.leg_watch import WatchState
-from swapd.chains.mempool import Mempool
+from swapd.chains.mempool import Entry, Mempool
 from swapd.chains.rpc import Rpc, RpcError
 from swapd.ports import ChainError, LegWatch, NodeMisconfigured, NodeUnreachable
 
@@ -33,6 +33,8 @@ RECHECK_BLOCKS: Final = 20
 _ATTEMPTS: Final = 20
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 2.0
+
+_NO_ENTRY: Final = Entry(0, 0)
 
 _log = structlog.get_logger(__name__)
 
@@ -125,17 +127,17 @@ class Watching:
             if await self._rpc.call("getbestblockhash") != info.tip_hash:
                 continue
             if state.cursor > info.height or state.hashes[-1:] in ([], [info.tip_hash]):
-                return self._view_of(state, info, await self._to_beat(state, info))
+                return self._view_of(state, info, await self._spends_in_mempool(state, info))
         msg = f"the chain of the node at {self._rpc.where} moves faster than it can be read"
         raise NodeUnreachable(msg)
 
-    async def _to_beat(self, state: WatchState, info: NodeInfo) -> dict[str, int]:
-        """By txid, what unconfirmed spends of the locks pay."""
+    async def _spends_in_mempool(self, state: WatchState, info: NodeInfo) -> dict[str, Entry]:
+        """By txid, the unconfirmed spends of the locks."""
         locks = state.locks(info.height, self.mempool.transactions())
         spends = {lock.spend.txid for lock in locks if lock.spend and lock.spend.depth == 0}
-        return await self.mempool.fees(spends) if spends else {}
+        return await self.mempool.entries(spends) if spends else {}
 
-    def _view_of(self, state: WatchState, info: NodeInfo, to_beat: dict[str, int]) -> ChainView:
+    def _view_of(self, state: WatchState, info: NodeInfo, entries: dict[str, Entry]) -> ChainView:
         pool = self.mempool.transactions()
         flashes = {
             ref: s for (name, ref), s in self._flashes.items() if name == state.watch.watch_id
@@ -144,7 +146,8 @@ class Watching:
         for lock in state.locks(info.height, pool):
             spend = lock.spend or flashes.get(lock.ref)
             if spend is not None and spend.depth == 0:
-                spend = replace(spend, to_beat=to_beat.get(spend.txid, 0))
+                entry = entries.get(spend.txid, _NO_ENTRY)
+                spend = replace(spend, to_beat=entry.fees, since=entry.since)
             self._flashes.pop((state.watch.watch_id, lock.ref), None)
             locks.append(replace(lock, spend=spend))
         return ChainView(

@@ -3,6 +3,7 @@
 Owns: `Bench`, the interface that the fake and the real nodes both serve.
 """
 
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -10,6 +11,8 @@ from protocol.bitcoin.params import ChainParams
 from swapd.ports import Chain
 
 COIN = 100_000_000
+HARD_BLOCK = 240_000
+"""Vbytes of a block on a hard chain."""
 
 
 class Bench(Protocol):
@@ -74,6 +77,34 @@ class Bench(Protocol):
 
     async def operator_spends(self, ref: str) -> str:
         """The operator pays with this coin by hand, and dearly; returns the txid."""
+        ...
+
+    async def mempool(self) -> list[str]:
+        """Txids that wait for a block, sorted."""
+        ...
+
+    async def rates(self) -> tuple[int, int]:
+        """What the node relays for, and what a replacement adds, base units per 1000 vbytes."""
+        ...
+
+    async def mempool_rate(self) -> int:
+        """What the mempool asks of newcomers, base units per 1000 vbytes."""
+        ...
+
+    async def newest_block(self) -> list[str]:
+        """Txids of the newest block, sorted, the coinbase left out."""
+        ...
+
+    async def newest_coinbase(self) -> str:
+        """Txid of the newest block's coinbase."""
+        ...
+
+    async def pass_time(self, seconds: int) -> None:
+        """The clock goes on; no block comes."""
+        ...
+
+    async def fork(self, count: int, blocks: Sequence[Sequence[bytes]]) -> None:
+        """The newest blocks give way to others with these raw transactions, no mempool asked."""
         ...
 
     async def lock_wallet(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import trio
 
-from tests.chains.bench import Bench
+from tests.chains.bench import HARD_BLOCK, Bench
 from tests.chains.fake_bench import FakeBench
 from tests.chains.real import RealBench
 from tests.nodes import NodeOptions, World
@@ -54,6 +54,48 @@ async def bench(place: tuple[World, Family] | None) -> AsyncIterator[Bench]:
         yield FakeBench()
         return
     made = await RealBench.open(*place)
+    yield made
+    await made.close()
+
+
+@pytest.fixture(scope="session")
+def hard_world_session() -> Iterator[World]:
+    """Nodes with the smallest mempool they accept, small blocks, and no replacements: litecoind's
+    way by default, bitcoind's when it is told."""
+    hard = ("-persistmempool=0", "-maxmempool=5", f"-blockmaxweight={4 * HARD_BLOCK}")
+    options: dict[tuple[str, Family], NodeOptions] = {
+        (FUNDER, "BTC"): NodeOptions(extra=(*hard, "-mempoolreplacement=0")),
+        (FUNDER, "LTC"): NodeOptions(txindex=True, extra=hard),
+    }
+    world = World((), options=options)
+    try:
+        trio.run(world.start)
+        yield world
+    finally:
+        trio.run(world.stop)
+
+
+@pytest.fixture(
+    params=[
+        "fake",
+        pytest.param("bitcoind", marks=pytest.mark.nodes),
+        pytest.param("litecoind", marks=pytest.mark.nodes),
+    ]
+)
+def hard_place(request: pytest.FixtureRequest) -> tuple[World, Family] | None:
+    """As `place`, where there is little room and what was seen first stays."""
+    if request.param == "fake":
+        return None
+    family: Family = "BTC" if request.param == "bitcoind" else "LTC"
+    return request.getfixturevalue("hard_world_session"), family
+
+
+@pytest.fixture
+async def hard_bench(hard_place: tuple[World, Family] | None) -> AsyncIterator[Bench]:
+    if hard_place is None:
+        yield FakeBench(hard=True)
+        return
+    made = await RealBench.open(*hard_place)
     yield made
     await made.close()
 

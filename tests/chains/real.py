@@ -1,7 +1,7 @@
 """The bench on a real node: the funder's of a test world, with one more wallet on it."""
 
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -151,6 +151,36 @@ class RealBench:
         )
         signed = await self._ours("signrawtransactionwithwallet", raw)
         return str(await self.node.rpc("sendrawtransaction", signed["hex"]))
+
+    async def mempool(self) -> list[str]:
+        return sorted(await self.node.rpc("getrawmempool"))
+
+    async def rates(self) -> tuple[int, int]:
+        info = await self.node.rpc("getnetworkinfo")
+        return units(info["relayfee"]), units(info["incrementalfee"])
+
+    async def mempool_rate(self) -> int:
+        info = await self.node.rpc("getmempoolinfo")
+        return units(info["mempoolminfee"])
+
+    async def newest_block(self) -> list[str]:
+        block = await self.node.rpc("getblock", await self.node.tip())
+        return sorted(block["tx"][1:])
+
+    async def newest_coinbase(self) -> str:
+        block = await self.node.rpc("getblock", await self.node.tip())
+        return str(block["tx"][0])
+
+    async def pass_time(self, seconds: int) -> None:
+        await self.world.clock.advance(seconds)
+
+    async def fork(self, count: int, blocks: Sequence[Sequence[bytes]]) -> None:
+        if count:
+            await self.undo(count)
+        for txs in blocks:
+            await self.world.clock.advance(10)
+            nobody = await self.node.nobody()
+            await self.node.rpc("generateblock", nobody, [raw.hex() for raw in txs])
 
     async def lock_wallet(self) -> None:
         await self._ours("encryptwallet", PASSPHRASE)

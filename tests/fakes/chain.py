@@ -1,13 +1,11 @@
-"""Owns a `Chain` on a `FakeLedger`: the port's contract without a node.
+"""Owns a `Chain` on a `FakeLedger`: the port's contract without a node, and a node's faults.
 
-Views are recomputed from all blocks at each look, so nothing can be remembered wrongly. Coin
-selection, claims, refunds and sweeps are the adapter's own pure code: they have no node to fake.
+Views come from the simulated chain's indexes. Coin selection, claims, refunds and sweeps are the
+adapter's own pure code: they have no node to fake. Keys are in `wallet_keys`, watches in `sight`.
 """
 
-import hashlib
 from collections.abc import Sequence
 
-import coincurve
 import trio
 
 from protocol.bitcoin import funds, spends
@@ -20,8 +18,7 @@ from protocol.bitcoin.address import (
     script_of,
 )
 from protocol.bitcoin.errors import BitcoinError
-from protocol.bitcoin.htlc import Htlc, lock_outputs
-from protocol.bitcoin.spend_view import SpentByClaim, SpentByRefund, classify_spend
+from protocol.bitcoin.htlc import Htlc
 from protocol.bitcoin.spends import fee_for
 from protocol.bitcoin.tx import (
     SEQUENCE_RBF,
@@ -32,7 +29,7 @@ from protocol.bitcoin.tx import (
     p2wpkh_script_code,
     sighash_v0,
 )
-from protocol.swap.facts import ChainView, Conflict, LockSeen, Restriction, Spend, SpendKind
+from protocol.swap.facts import ChainView, LockSeen
 from protocol.terms import LegTerms, PinnedBlock
 from swapd.chains import spending
 from swapd.chains.selection import estimate_vsize, select
@@ -53,7 +50,11 @@ from swapd.ports import (
     WalletBalance,
     WalletLocked,
 )
-from tests.fakes.ledger import INCREMENT, RELAY_RATE, FakeLedger, sign_low_r
+from tests.fakes.ledger import FakeLedger
+from tests.fakes.scripts import sign_low_r
+from tests.fakes.sight import Sight
+from tests.fakes.wallet_keys import keys_of
+from tests.simulation.ledger import Ledger
 
 FEE_NEXT = 5_000
 _KEYS = 200
@@ -62,8 +63,11 @@ _KEYS = 200
 class FakeChain:
     """One party's node and wallet. Same `owner`, same wallet.
 
-    To make it fail: `down` (no answer), `misconfigured` (says why), `locked` (the wallet wants a
-    passphrase), `problems` (reasons not to lock or reveal), `fee_next`.
+    To make it fail: `down` (no answer), `timeouts` (so many calls get no answer), `lost_answers`
+    (so many broadcasts arrive, but nobody learns it), `stalled` (cut off from its peers: it shows
+    the chain of that moment, and what it is told reaches nobody), `misconfigured` (says why),
+    `locked` (the wallet wants a passphrase), `problems` (reasons not to lock or reveal). `fee_next`
+    is what its estimator says.
     """
 
     def __init__(self, ledger: FakeLedger, owner: str = "ours") -> None:
@@ -73,37 +77,65 @@ class FakeChain:
         self.asset = self.params.asset_id
         self.ticker = self.params.ticker
         self.decimals = self.params.decimals
-        self.down = False
+        self.timeouts = 0
+        self.lost_answers = 0
         self.misconfigured = ""
         self.locked = False
         self.problems: tuple[str, ...] = ()
         self.fee_next = FEE_NEXT
         self.broadcasts: list[bytes] = []
-        self._owner = owner
         self._used = 0
-        self._watches: dict[str, LegWatch] = {}
+        self._down = False
+        self._frozen: Ledger | None = None
+        self._blind_until = 0
+        self._sights: dict[str, Sight] = {}
         self._reserved: frozenset[str] = frozenset()
         self._fresh: set[str] = set()
-        self._secrets = {self._script(n): self._secret(n) for n in range(_KEYS)}
+        self._keys = keys_of(owner)
+        self._change = self._keys.key(0).script
 
-    # --- keys of the wallet ---
+    # --- faults ---
 
-    def _secret(self, number: int) -> bytes:
-        return hashlib.sha256(f"wallet/{self._owner}/{number}".encode()).digest()
+    @property
+    def down(self) -> bool:
+        return self._down
 
-    def _script(self, number: int) -> bytes:
-        key = coincurve.PrivateKey(self._secret(number)).public_key.format()
-        return p2wpkh_script(hash160(key))
+    @down.setter
+    def down(self, is_down: bool) -> None:
+        if self._down and not is_down:
+            self._blind_until = self.ledger.changes
+        self._down = is_down
 
-    def fresh_script(self) -> bytes:
-        """A script of the wallet, another one each time."""
-        self._used = (self._used + 1) % _KEYS
-        return self._script(self._used)
+    @property
+    def stalled(self) -> bool:
+        return self._frozen is not None
+
+    @stalled.setter
+    def stalled(self, is_stalled: bool) -> None:
+        if self._frozen is not None and not is_stalled:
+            self._frozen = None
+            self._blind_until = self.ledger.changes
+        elif self._frozen is None and is_stalled:
+            self._frozen = self.ledger.chain.copy()
+
+    @property
+    def node(self) -> Ledger:
+        """The chain as this party's node knows it."""
+        return self.ledger.aged_of(self._frozen or self.ledger.chain)
+
+    @property
+    def fee_floor(self) -> int:
+        """What is relayed and replaces, per 1000 vbytes."""
+        least = max(self.node.mempool_min_rate, self.params.min_relay_rate)
+        return self.node.increment + least
 
     async def _answer(self) -> None:
         await trio.lowlevel.checkpoint()
-        if self.down:
+        if self._down:
             raise NodeUnreachable("the fake node is down: bring it up")
+        if self.timeouts > 0:
+            self.timeouts -= 1
+            raise NodeUnreachable("the fake node did not answer in time: try again")
         if self.misconfigured:
             raise NodeMisconfigured(self.misconfigured)
 
@@ -125,139 +157,120 @@ class FakeChain:
 
     async def status(self) -> ChainStatus:
         await self._answer()
-        tip = self.ledger.blocks[-1]
+        node = self.node
         return ChainStatus(
             chain=self.chain,
             asset=self.asset,
             ticker=self.ticker,
             decimals=self.decimals,
-            height=tip.height,
-            tip_hash=tip.name,
-            tip_time=tip.time,
-            median_time=self.ledger.median_time,
-            peers=8,
+            height=node.height,
+            tip_hash=self.ledger.name_of(node.tip),
+            tip_time=node.tip_time,
+            median_time=node.median_time,
+            peers=0 if self.stalled else 8,
             version="fake",
             synced=True,
             pruned=False,
             problems=self.problems,
-            fee_next=self.fee_next,
-            fee_floor=RELAY_RATE + INCREMENT,
+            fee_next=max(self.fee_next, self.fee_floor),
+            fee_floor=self.fee_floor,
         )
 
     async def pinned(self) -> PinnedBlock:
         await self._answer()
-        block = self.ledger.blocks[max(0, self.ledger.height - 100)]
-        return PinnedBlock(block.height, bytes.fromhex(block.name))
+        block = self.node.blocks[max(0, self.node.height - 100)]
+        return PinnedBlock(block.height, bytes.fromhex(self.ledger.name_of(block)))
 
     async def has_block(self, pinned: PinnedBlock) -> bool:
         await self._answer()
-        if not 0 <= pinned.height <= self.ledger.height:
+        if not 0 <= pinned.height <= self.node.height:
             return False
-        return self.ledger.blocks[pinned.height].name == pinned.block_hash.hex()
+        block = self.node.blocks[pinned.height]
+        return self.ledger.name_of(block) == pinned.block_hash.hex()
 
     # --- watches ---
 
     def watch(self, watch: LegWatch) -> None:
-        _htlc(watch.leg, watch.hashlock)
-        self._watches[watch.watch_id] = watch
+        known = self._sights.get(watch.watch_id)
+        if known is None or known.watch != watch:
+            self._sights[watch.watch_id] = Sight(watch, self.ledger.changes)
 
     def unwatch(self, watch_id: str) -> None:
-        self._watches.pop(watch_id, None)
+        self._sights.pop(watch_id, None)
 
     async def view(self, watch_id: str) -> ChainView:
         await self._answer()
-        if watch_id not in self._watches:
+        sight = self._sights.get(watch_id)
+        if sight is None:
             raise ChainError(f"nothing is watched under the name {watch_id!r}")
-        watch = self._watches[watch_id]
-        tip = self.ledger.blocks[-1]
+        node = self.node
+        # What comes and goes while this node is cut off, it does not see.
+        blind_until = self.ledger.changes if self.stalled else self._blind_until
+        floor = self.fee_floor
         return ChainView(
-            tip_height=tip.height,
-            tip_hash=tip.name,
-            tip_time=tip.time,
-            median_time=self.ledger.median_time,
-            fee_next=self.fee_next,
-            fee_floor=RELAY_RATE + INCREMENT,
+            tip_height=node.height,
+            tip_hash=self.ledger.name_of(node.tip),
+            tip_time=node.tip_time,
+            median_time=node.median_time,
+            fee_next=max(self.fee_next, floor),
+            fee_floor=floor,
+            fee_increment=node.increment,
+            replaces=self.params.replaces,
             problems=self.problems,
-            locks=tuple(self._locks(watch)),
-            conflict=self._conflict(watch),
+            locks=sight.locks(node, self.ledger, blind_until),
+            conflict=sight.conflict(node),
         )
 
-    def _history(self, since: int) -> list[tuple[int, int, Transaction]]:
-        """(depth, index in its block, transaction), oldest first; the mempool at depth 0."""
-        mined = [
-            (self.ledger.height - block.height + 1, index, tx)
-            for block in self.ledger.blocks
-            if block.height >= since
-            for index, tx in enumerate(block.txs)
-        ]
-        return mined + [(0, 1, tx) for tx in self.ledger.mempool.values()]
-
-    def _locks(self, watch: LegWatch) -> list[LockSeen]:
-        htlc = _htlc(watch.leg, watch.hashlock)
-        history = self._history(watch.since_height)
-        found = []
-        for depth, index, tx in history:
-            for vout in lock_outputs(tx, htlc):
-                outpoint = OutPoint(tx.txid(), vout)
-                restriction = Restriction.COINBASE if index == 0 else Restriction.NONE
-                spend = next(
-                    (
-                        _spend(htlc, other, outpoint, at)
-                        for at, _, other in history
-                        if other.input_spending(outpoint) is not None
-                    ),
-                    None,
-                )
-                units = tx.outputs[vout].amount
-                found.append(
-                    LockSeen(str(outpoint), units, depth, restriction, spend, tx.serialise())
-                )
-        return found
-
-    def _conflict(self, watch: LegWatch) -> Conflict | None:
-        htlc = _htlc(watch.leg, watch.hashlock)
-        own = set(watch.own_inputs)
-        for depth, _, tx in self._history(watch.since_height):
-            touches = any(str(txin.outpoint) in own for txin in tx.inputs)
-            if touches and not lock_outputs(tx, htlc):
-                return Conflict(tx.txid().hex(), depth)
-        return None
-
     # --- the wallet ---
+
+    def fresh_script(self) -> bytes:
+        """A script of the wallet, another one each time."""
+        self._used = (self._used + 1) % _KEYS
+        return self._keys.key(self._used).script
 
     def _coins(self) -> list[Coin]:
         """Confirmed coins of the wallet that nobody holds."""
         return [coin for coin in self._owned() if coin.ref not in self._reserved | self._fresh]
 
     def _owned(self, *, mempool: bool = True) -> list[Coin]:
+        node = self.node
         return [
-            Coin(str(outpoint), spendable.output.amount, spendable.output.script_pubkey)
-            for outpoint, spendable in self.ledger.unspent(mempool=mempool).items()
-            if spendable.output.script_pubkey in self._secrets
-            and spendable.height is not None
-            and not spendable.coinbase
+            Coin(paid.ref, paid.units, script)
+            for script in self._keys.scripts
+            for paid in node.unspent(script, mempool=mempool)
+            if paid.depth and not paid.is_coinbase
         ]
 
     def _unconfirmed(self) -> int:
+        node = self.node
         return sum(
-            spendable.output.amount
-            for spendable in self.ledger.unspent().values()
-            if spendable.height is None and spendable.output.script_pubkey in self._secrets
+            paid.units
+            for script in self._keys.scripts
+            for paid in node.unspent(script)
+            if paid.depth == 0
         )
 
-    async def fund(self, leg: LegTerms, hashlock: bytes, fee_rate: int) -> SignedLock:
+    async def fund(
+        self,
+        leg: LegTerms,
+        hashlock: bytes,
+        fee_rate: int,
+        replaces: SignedLock | None = None,
+    ) -> SignedLock:
         await self._answer()
         amount = int(leg.amount.units)
         output = TxOutput(_htlc(leg, hashlock).script_pubkey(), amount)
-        coins, signed = self._pay([output], fee_rate)
+        coins, signed = self._pay([output], fee_rate, replaces.coins if replaces else ())
         self._fresh.update(coin.ref for coin in coins)
         vout = signed.outputs.index(output)
         return SignedLock(_signed(signed, coins), str(OutPoint(signed.txid(), vout)), tuple(coins))
 
-    def _pay(self, payments: list[TxOutput], fee_rate: int) -> tuple[tuple[Coin, ...], Transaction]:
+    def _pay(
+        self, payments: list[TxOutput], fee_rate: int, first: Sequence[Coin] = ()
+    ) -> tuple[tuple[Coin, ...], Transaction]:
         amount = sum(output.amount for output in payments)
         lengths = [len(output.script_pubkey) for output in payments]
-        chosen = self._choose(amount, fee_rate, lengths)
+        chosen = self._choose(amount, fee_rate, lengths, first)
         estimate = fee_for(estimate_vsize(chosen, [*lengths, 22]), fee_rate)
         # The estimate allows for a longer signature than is made here: measure, then pay exactly.
         measured = self._with_change(chosen, payments, estimate).vsize()
@@ -267,13 +280,15 @@ class FakeChain:
         self, chosen: tuple[Coin, ...], payments: list[TxOutput], fee: int
     ) -> Transaction:
         spent = sum(output.amount for output in payments) + fee
-        change = TxOutput(self._script(0), sum(coin.units for coin in chosen) - spent)
+        change = TxOutput(self._change, sum(coin.units for coin in chosen) - spent)
         keep = change.amount >= self.params.dust_limit(change.script_pubkey)
         return self._sign(chosen, [*payments, change] if keep else payments)
 
-    def _choose(self, amount: int, fee_rate: int, lengths: list[int]) -> tuple[Coin, ...]:
+    def _choose(
+        self, amount: int, fee_rate: int, lengths: list[int], first: Sequence[Coin] = ()
+    ) -> tuple[Coin, ...]:
         free = self._coins()
-        chosen = select(free, amount, fee_rate, lengths)
+        chosen = select(free, amount, fee_rate, lengths, first)
         if chosen is not None:
             return chosen.coins
         confirmed, unconfirmed = sum(coin.units for coin in free), self._unconfirmed()
@@ -296,25 +311,26 @@ class FakeChain:
     def _with_signatures(self, bare: Transaction, first: int, coins: Sequence[Coin]) -> Transaction:
         inputs = list(bare.inputs)
         for index, coin in enumerate(coins, start=first):
-            secret = self._secrets[coin.script_pubkey]
+            key = self._keys.of_script(coin.script_pubkey)
             code = p2wpkh_script_code(coin.script_pubkey)
-            signature = sign_low_r(secret, sighash_v0(bare, index, code, coin.units)) + b"\x01"
-            key = coincurve.PrivateKey(secret).public_key.format()
+            digest = sighash_v0(bare, index, code, coin.units)
+            signature = sign_low_r(key.secret, digest) + b"\x01"
             old = inputs[index]
-            inputs[index] = TxInput(old.outpoint, old.sequence, b"", (signature, key))
+            inputs[index] = TxInput(old.outpoint, old.sequence, b"", (signature, key.public))
         return Transaction(bare.version, tuple(inputs), bare.outputs, bare.lock_time)
 
     async def build_kill(self, lock: SignedLock, fee_rate: int) -> SignedTx:
         await self._answer()
         total = sum(coin.units for coin in lock.coins)
         vsize = estimate_vsize(lock.coins, [22])
-        probe = self._sign(lock.coins, [TxOutput(self._script(0), total)])
-        rivals = [self.ledger.mempool[txid] for txid in self.ledger.rivals(probe)]
-        replaced = max(lock.tx.fee, sum(self.ledger.fee(tx) for tx in rivals))
-        fee = max(fee_for(vsize, fee_rate), replaced + fee_for(vsize, INCREMENT))
-        if total - fee < self.params.dust_limit(self._script(0)):
+        probe = self._sign(lock.coins, [TxOutput(self._change, total)])
+        node = self.node
+        rivals = self.ledger.rivals(probe, node)
+        replaced = max(lock.tx.fee, sum(node.mempool[txid].fee for txid in rivals))
+        fee = max(fee_for(vsize, fee_rate), replaced + fee_for(vsize, node.increment))
+        if total - fee < self.params.dust_limit(self._change):
             raise ChainError(f"killing lock {lock.ref} would take a fee of {fee}, all of {total}")
-        return _signed(self._sign(lock.coins, [TxOutput(self._script(0), total - fee)]), lock.coins)
+        return _signed(self._sign(lock.coins, [TxOutput(self._change, total - fee)]), lock.coins)
 
     async def build_claim(
         self,
@@ -344,7 +360,12 @@ class FakeChain:
     async def broadcast(self, raw: bytes) -> BroadcastResult:
         await self._answer()
         self.broadcasts.append(raw)
-        return self.ledger.submit(raw)
+        cut_off = self._frozen
+        result = self.ledger.offer(cut_off, raw) if cut_off else self.ledger.submit(raw)
+        if self.lost_answers > 0:
+            self.lost_answers -= 1
+            raise NodeUnreachable("the fake node did not answer in time: look what became of it")
+        return result
 
     async def set_reserved(self, refs: frozenset[str]) -> None:
         await trio.lowlevel.checkpoint()
@@ -377,18 +398,16 @@ class FakeChain:
 
     async def check_funds(self, proof: FundsProof, challenge: bytes, units: int) -> None:
         await self._answer()
-        unspent = self.ledger.unspent()
         try:
             named = funds.proof_outpoints(challenge, proof.raw)
             if tuple(str(outpoint) for outpoint in named) != proof.refs:
                 raise FundsProofInvalid("the proof names other coins than it signs for")
             coins = []
             for outpoint in named:
-                spendable = unspent.get(outpoint)
-                if spendable is None or spendable.height is None:
+                coin = self._confirmed(str(outpoint))
+                if coin is None:
                     raise FundsProofInvalid(f"coin {outpoint} is spent, unconfirmed or unknown")
-                output = spendable.output
-                coins.append(spends.Coin(outpoint, output.script_pubkey, output.amount))
+                coins.append(spends.Coin(outpoint, coin.script_pubkey, coin.units))
             total = funds.verify_proof(challenge, proof.raw, coins)
         except BitcoinError as error:
             raise FundsProofInvalid(str(error)) from None
@@ -398,11 +417,7 @@ class FakeChain:
     async def balance(self) -> WalletBalance:
         await self._answer()
         free = self._coins()
-        unusable = [
-            spendable.output.amount
-            for spendable in self.ledger.unspent().values()
-            if spendable.output.script_pubkey == self.legacy_script()
-        ]
+        unusable = [paid.units for paid in self.node.unspent(self.legacy_script())]
         return WalletBalance(
             confirmed=sum(coin.units for coin in free),
             reserved=sum(coin.units for coin in self._owned() if coin.ref in self._reserved),
@@ -413,7 +428,7 @@ class FakeChain:
 
     def legacy_script(self) -> bytes:
         """A P2PKH script of the wallet: coins that a lock can't use."""
-        return b"\x76\xa9\x14" + self._script(0)[2:] + b"\x88\xac"
+        return b"\x76\xa9\x14" + self._change[2:] + b"\x88\xac"
 
     # --- addresses ---
 
@@ -426,16 +441,16 @@ class FakeChain:
     async def unspent(self, addresses: Sequence[str], refs: Sequence[str]) -> tuple[Coin, ...]:
         await self._answer()
         scripts = {self.check_address(address) for address in addresses}
-        known = self.ledger.unspent()
-        found = []
-        for ref in refs:
-            spendable = known.get(_outpoint(ref))
-            if spendable is None or spendable.height is None:
-                continue
-            output = spendable.output
-            if output.script_pubkey in scripts:
-                found.append(Coin(ref, output.amount, output.script_pubkey))
-        return tuple(found)
+        coins = [coin for ref in refs if (coin := self._confirmed(ref)) is not None]
+        return tuple(coin for coin in coins if coin.script_pubkey in scripts)
+
+    def _confirmed(self, ref: str) -> Coin | None:
+        """A coin in the chain that nothing spends, whoever owns it."""
+        output = self.node.output(ref)
+        if output is None or not self.node.is_unspent(ref) or not self.node.depth(ref[:64]):
+            return None
+        script, units = output
+        return Coin(ref, units, script) if isinstance(script, bytes) else None
 
     async def build_sweep(
         self,
@@ -448,7 +463,7 @@ class FakeChain:
 
     async def build_split(self, count: int, units: int, fee_rate: int) -> SignedTx:
         await self._answer()
-        least = self.params.dust_limit(self._script(0))
+        least = self.params.dust_limit(self._change)
         if not 1 <= count <= 100 or units < least:
             raise ValueError(f"a split makes 1 to 100 coins of at least {least} units each")
         outputs = [TxOutput(self.fresh_script(), units) for _ in range(count)]
@@ -493,14 +508,3 @@ def _signed(tx: Transaction, coins: Sequence[Coin]) -> SignedTx:
     fee = sum(coin.units for coin in coins) - sum(output.amount for output in tx.outputs)
     refs = tuple(coin.ref for coin in coins)
     return SignedTx(tx.serialise(), tx.txid().hex(), fee, fee * 1000 // tx.vsize(), refs)
-
-
-def _spend(htlc: Htlc, tx: Transaction, outpoint: OutPoint, depth: int) -> Spend:
-    txid = tx.txid().hex()
-    match classify_spend(htlc, tx, outpoint):
-        case SpentByClaim(preimage):
-            return Spend(SpendKind.CLAIM, txid, depth, preimage)
-        case SpentByRefund():
-            return Spend(SpendKind.REFUND, txid, depth)
-        case _:
-            return Spend(SpendKind.UNKNOWN, txid, depth)

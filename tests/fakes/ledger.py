@@ -1,38 +1,29 @@
-"""Owns a blockchain in memory: blocks, mempool, median time, replacement, reorgs, signatures.
+"""Owns a blockchain of real bytes in memory: the simulated chain, and what unlocks each input.
 
-Every spend is checked as a node would: amounts, signatures, the HTLC's two paths, lock times. Must
-not know: watches, wallets' policies; `tests.fakes.chain` puts the port on top.
+The rules of blocks and mempools are `tests.simulation.ledger`'s; here every spend is also checked
+as a node would: form, dust, signatures, the HTLC's two paths. Must not know: watches, wallets;
+`tests.fakes.chain` puts the port on top.
 """
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Hashable, Sequence
+from dataclasses import dataclass
 
 import trio
-import wallycore
 
-from protocol.bitcoin.address import ScriptKind, hash160, script_kind
-from protocol.bitcoin.errors import BitcoinError
-from protocol.bitcoin.htlc import parse_witness_script
 from protocol.bitcoin.params import ChainParams
-from protocol.bitcoin.signatures import is_valid_der
-from protocol.bitcoin.tx import (
-    OutPoint,
-    Transaction,
-    TxInput,
-    TxOutput,
-    p2wpkh_script_code,
-    parse_tx,
-    sighash_v0,
-)
+from protocol.bitcoin.tx import OutPoint, Transaction, TxInput, TxOutput
 from swapd.ports import Broadcast, BroadcastResult, Clock
+from tests.fakes.scripts import ReadTx, is_signed, read, read_from
+from tests.simulation.ledger import Block, Ledger, SimTx
 
 BLOCK_SECONDS = 10
 RELAY_RATE = 1_000
 INCREMENT = 1_000
-_MEDIAN_OF = 11
-_NOWHERE = OutPoint(bytes(32), 0xFFFFFFFF)
-_COINBASE = TxInput(_NOWHERE, 0xFFFFFFFF)
+NOBODY = b"\x51"
+_COINBASE = TxInput(OutPoint(bytes(32), 0xFFFFFFFF), 0xFFFFFFFF)
+_IN_FULL = {"insufficient fee": "insufficient fee, rejecting replacement"}
+_BAD_SCRIPT = "mandatory-script-verify-flag-failed"
 
 
 @dataclass(frozen=True)
@@ -54,39 +45,105 @@ class Spendable:
     coinbase: bool = False
 
 
-@dataclass
 class FakeLedger:
     """One chain, shared by all `FakeChain`s on it: what one broadcasts, all see at once.
 
-    `censored` txids are in the mempool but never mined. `replaces` False makes it refuse
-    replacements, as litecoind does unless it is told otherwise.
+    `chain` is the simulated chain under it: time, fees, crowds, evictions. `censored` txids are in
+    the mempool but never mined. `replaces` False makes it refuse replacements; by default it does
+    what most nodes of that chain do. `mempool_limit` and `block_vsize` in vbytes, rates in base
+    units per 1000 of them.
     """
 
-    params: ChainParams
-    clock: Clock
-    advance: Callable[[float], object] = lambda _: None
-    replaces: bool = True
-    blocks: list[FakeBlock] = field(default_factory=list)
-    mempool: dict[str, Transaction] = field(default_factory=dict)
-    censored: set[str] = field(default_factory=set)
-    changes: int = 0
-
-    def __post_init__(self) -> None:
-        self._forks = 0
+    def __init__(
+        self,
+        params: ChainParams,
+        clock: Clock,
+        advance: Callable[[float], object] = lambda _: None,
+        *,
+        replaces: bool | None = None,
+        mempool_limit: int | None = None,
+        block_vsize: int = 1_000_000,
+        relay_rate: int = RELAY_RATE,
+        increment: int = INCREMENT,
+        block_rate: int = RELAY_RATE,
+    ) -> None:
+        self.params = params
+        self.clock = clock
+        self.advance = advance
+        self.censored: set[str] = set()
+        self.changes = 0
+        self.sightings: dict[str, list[tuple[int, SimTx]]] = {}
+        """For each ref, what was ever seen in the mempool to spend it, and at which change."""
+        self._serial = 0
         self._changed = trio.Event()
-        self.blocks.append(FakeBlock(0, self.params.genesis, self.clock.now(), ()))
+        self._blocks: dict[str, FakeBlock] = {}
+        self.chain = Ledger(
+            start=clock.now(),
+            interval=BLOCK_SECONDS,
+            relay_rate=relay_rate,
+            increment=increment,
+            block_rate=block_rate,
+            replaces=params.replaces if replaces is None else replaces,
+            mempool_limit=mempool_limit,
+            block_vsize=block_vsize,
+            history=0,
+            prefix=params.genesis[:48],
+            subsidy=params.block_reward,
+            mint=self._mint,
+        )
 
     # --- what everybody may ask ---
 
     @property
     def height(self) -> int:
-        return self.blocks[-1].height
+        return self.chain.height
 
     @property
     def median_time(self) -> int:
         """Median of the last eleven blocks' times (BIP113)."""
-        times = sorted(block.time for block in self.blocks[-_MEDIAN_OF:])
-        return times[len(times) // 2]
+        return self.chain.median_time
+
+    @property
+    def replaces(self) -> bool:
+        return self.chain.replaces
+
+    @replaces.setter
+    def replaces(self, does: bool) -> None:
+        self.chain.replaces = does
+
+    @property
+    def mempool(self) -> dict[str, Transaction]:
+        """By txid, parents before children."""
+        return {txid: read_tx(tx).tx for txid, tx in self.chain.mempool.items()}
+
+    @property
+    def blocks(self) -> list[FakeBlock]:
+        """All of them. Made from the chain at each look: for tests, not for nodes."""
+        return [self._block(block) for block in self.chain.blocks]
+
+    @property
+    def aged(self) -> Ledger:
+        """The simulated chain as the clock has it: a mempool's minimum falls between blocks."""
+        return self.aged_of(self.chain)
+
+    def aged_of(self, chain: Ledger) -> Ledger:
+        """As `aged`, of a node that knows `chain`."""
+        chain.pool.age(self.clock.now())
+        return chain
+
+    def name_of(self, block: Block) -> str:
+        """A block's hash."""
+        return block.block_id if block.height else self.params.genesis
+
+    def _block(self, block: Block) -> FakeBlock:
+        made = self._blocks.get(block.block_id)
+        if made is None:
+            first, *others = block.txs
+            coinbase = first.raw.tx if isinstance(first.raw, ReadTx) else _to_nobody(block)
+            txs = (coinbase, *(read_tx(tx).tx for tx in others))
+            made = FakeBlock(block.height, self.name_of(block), block.time, txs)
+            self._blocks[block.block_id] = made
+        return made
 
     async def wait_change(self, seen: int) -> int:
         await trio.lowlevel.checkpoint()
@@ -101,40 +158,35 @@ class FakeLedger:
         self._changed = trio.Event()
 
     def unspent(self, *, mempool: bool = True) -> dict[OutPoint, Spendable]:
-        """Every output that nothing spends; with `mempool`, nothing there either."""
+        """Every output that nothing spends; with `mempool`, nothing there either. For tests: nodes
+        ask by ref or script."""
         found: dict[OutPoint, Spendable] = {}
-        for block in self.blocks:
-            for index, tx in enumerate(block.txs):
-                _apply(found, tx, block.height, coinbase=index == 0)
-        if mempool:
-            for tx in self.mempool.values():
-                _apply(found, tx, None, coinbase=False)
+        confirmed = [(tx, block) for block in self.chain.blocks for tx in block.txs]
+        waiting = [(tx, None) for tx in self.chain.mempool.values()] if mempool else []
+        for tx, block in [*confirmed, *waiting]:
+            for index, (script, units) in enumerate(tx.outputs):
+                ref = f"{tx.txid}:{index}"
+                if isinstance(script, bytes) and self.chain.is_unspent(ref, mempool=mempool):
+                    found[OutPoint.of(tx.txid, index)] = Spendable(
+                        TxOutput(script, units),
+                        None if block is None else block.height,
+                        coinbase=block is not None and tx is block.txs[0],
+                    )
         return found
 
-    def rivals(self, tx: Transaction) -> set[str]:
+    def rivals(self, tx: Transaction, node: Ledger | None = None) -> list[str]:
         """Txids in the mempool that spend what `tx` spends, and all that depends on them."""
-        inputs = {txin.outpoint for txin in tx.inputs}
-        found: set[str] = set()
-        for txid, other in self.mempool.items():
-            spent = {txin.outpoint for txin in other.inputs}
-            parents = {outpoint.txid.hex() for outpoint in spent}
-            if (spent & inputs or parents & found) and other != tx:
-                found.add(txid)
-        return found
+        pool = (node or self.chain).pool
+        spends = [str(txin.outpoint) for txin in tx.inputs]
+        direct = [pool.spending[ref] for ref in spends if ref in pool.spending]
+        own = tx.txid().hex()
+        return [txid for txid in pool.descendants(direct) if txid != own]
 
     def fee(self, tx: Transaction) -> int:
         """Base units, for a transaction whose inputs are in the chain or the mempool."""
-        return sum(self._spent_by(tx).values()) - sum(output.amount for output in tx.outputs)
-
-    def _spent_by(self, tx: Transaction) -> dict[OutPoint, int]:
-        amounts = {}
-        everywhere = [t for block in self.blocks for t in block.txs] + list(self.mempool.values())
-        for parent in everywhere:
-            txid = parent.txid()
-            for txin in tx.inputs:
-                if txin.outpoint.txid == txid and txin.outpoint.vout < len(parent.outputs):
-                    amounts[txin.outpoint] = parent.outputs[txin.outpoint.vout].amount
-        return amounts
+        found = [self.chain.output(str(txin.outpoint)) for txin in tx.inputs]
+        total = sum(output[1] for output in found if output is not None)
+        return total - sum(output.amount for output in tx.outputs)
 
     # --- what changes it ---
 
@@ -142,160 +194,143 @@ class FakeLedger:
         self,
         count: int = 1,
         *,
-        script: bytes = b"\x51",
+        script: bytes = NOBODY,
         only: Collection[str] | None = None,
+        most_vsize: int | None = None,
     ) -> None:
-        """Blocks with the whole mempool, or with `only` those txids; the coinbase pays `script`."""
+        """Blocks from the mempool, or of `only` those txids; the coinbase pays `script`."""
         for _ in range(count):
             self.advance(BLOCK_SECONDS)
-            chosen = [
-                (txid, tx)
-                for txid, tx in self.mempool.items()
-                if txid not in self.censored and (only is None or txid in only)
-            ]
-            fees = sum(self.fee(tx) for _, tx in chosen)
-            for txid, _ in chosen:
-                del self.mempool[txid]
-            self._add([tx for _, tx in chosen], script, fees)
+            self.chain.mine(
+                self._next_time(),
+                only=only,
+                exclude=self.censored,
+                most_vsize=most_vsize,
+                coinbase_to=None if script == NOBODY else script,
+            )
         self.notify()
 
-    def _add(self, txs: Iterable[Transaction], script: bytes, fees: int) -> None:
-        height = self.height + 1
-        reward = self.params.block_reward(height) + fees
-        coinbase = Transaction(2, (_COINBASE,), (TxOutput(script, reward),), height + self._forks)
-        before = self.blocks[-1].name
-        name = hashlib.sha256(f"{before}/{height}/{self._forks}".encode()).hexdigest()
-        time = max(self.clock.now(), self.median_time + 1)
-        self.blocks.append(FakeBlock(height, name, time, (coinbase, *txs)))
+    def _next_time(self) -> int:
+        return max(self.clock.now(), self.chain.median_time + 1)
+
+    def _mint(self, name: str, script: Hashable, units: int) -> SimTx:
+        if not isinstance(script, bytes):
+            return SimTx(name, (), ((None, units),), 0, 100)
+        self._serial += 1
+        return _made(Transaction(2, (_COINBASE,), (TxOutput(script, units),), self._serial))
 
     def undo(self, count: int) -> None:
         """The newest blocks leave the chain; what they held returns to the mempool if it can."""
-        gone = self.blocks[-count:]
-        del self.blocks[-count:]
-        self._forks += 1
-        later = self.mempool
-        self.mempool = {}
-        for tx in [tx for block in gone for tx in block.txs[1:]] + list(later.values()):
-            self.submit(tx.serialise())
+        self.chain.undo(count)
         self.notify()
+
+    def fork(self, count: int, blocks: Sequence[Sequence[bytes]]) -> None:
+        """A reorganisation: the newest `count` blocks give way to others with these raw
+        transactions, no mempool asked. Raises ValueError for what no node accepts in a block."""
+        made: dict[str, tuple[Hashable, int]] = {}
+        told: list[tuple[int, list[SimTx]]] = []
+        for raws in blocks:
+            txs = [self._in_block(raw, made) for raw in raws]
+            self.advance(BLOCK_SECONDS)
+            told.append((self._next_time() + len(told), txs))
+        self.chain.fork(count, told)
+        self.notify()
+
+    def _in_block(self, raw: bytes, made: dict[str, tuple[Hashable, int]]) -> SimTx:
+        known = read(raw)
+        if known is None:
+            raise ValueError("these bytes are no transaction")
+        spent = [made.get(ref) or self.chain.output(ref) for ref in known.spends]
+        outputs = [output for output in spent if output is not None]
+        if not _is_signed(known, outputs):
+            raise ValueError(f"{known.txid} is not signed for what it spends")
+        made.update({f"{known.txid}:{index}": out for index, out in enumerate(known.outputs)})
+        return _sim(known, outputs)
 
     def drop(self, txid: str) -> None:
         """A transaction leaves the mempool, with all that depends on it."""
-        tx = self.mempool.pop(txid)
-        for other in [t for t in self.mempool.values() if _spends_any(t, tx.txid())]:
-            self.drop(other.txid().hex())
+        if not self.chain.evict(txid):
+            raise KeyError(txid)
         self.notify()
 
     def grant(self, script: bytes, units: int, count: int = 1) -> None:
         """Coins out of nothing, in one block: how wallets get money here."""
-        self._forks += 1
-        marker = Transaction(
-            2,
-            (TxInput(OutPoint(hashlib.sha256(str(self._forks).encode()).digest(), 0), 0),),
-            tuple(TxOutput(script, units) for _ in range(count)),
-            0,
-        )
+        self._serial += 1
+        source = OutPoint(hashlib.sha256(f"{self._serial}".encode()).digest(), 0)
+        outputs = tuple(TxOutput(script, units) for _ in range(count))
         self.advance(BLOCK_SECONDS)
-        self._add([marker], b"\x51", 0)
+        self.chain.issue(
+            _made(Transaction(2, (TxInput(source, 0),), outputs, 0)), self._next_time()
+        )
         self.notify()
 
     def submit(self, raw: bytes) -> BroadcastResult:
         """As `sendrawtransaction`."""
-        try:
-            tx = parse_tx(raw)
-        except BitcoinError:
+        return self.offer(self.chain, raw)
+
+    def offer(self, chain: Ledger, raw: bytes) -> BroadcastResult:
+        """As `submit`, to a node that knows `chain`: one that is cut off keeps it to itself."""
+        known = read(raw)
+        chain = self.aged_of(chain)
+        if known is None:
             return BroadcastResult(Broadcast.REJECTED, "TX decode failed")
-        txid = tx.txid().hex()
-        if txid in self.mempool or any(
-            tx.txid() == other.txid() for block in self.blocks for other in block.txs
-        ):
+        outputs = [output for ref in known.spends if (output := chain.output(ref)) is not None]
+        tx = _sim(known, outputs)
+        why = self._why_not(known, tx, outputs, chain)
+        if why == "known":
             return BroadcastResult(Broadcast.ALREADY_KNOWN)
-        why = self._why_not(tx)
         if why:
-            return BroadcastResult(Broadcast.REJECTED, why)
-        for rival in self.rivals(tx):
-            self.mempool.pop(rival, None)
-        self.mempool[txid] = tx
+            return BroadcastResult(Broadcast.REJECTED, _IN_FULL.get(why, why))
+        for ref in known.spends if chain is self.chain else ():
+            self.sightings.setdefault(ref, []).append((self.changes + 1, tx))
         self.notify()
         return BroadcastResult(Broadcast.ACCEPTED)
 
-    def _why_not(self, tx: Transaction) -> str | None:
-        rivals = self.rivals(tx)
-        known = self.unspent()
-        mined = self.unspent(mempool=False)
-        total = 0
-        for index, txin in enumerate(tx.inputs):
-            spent = known.get(txin.outpoint) or mined.get(txin.outpoint)
-            if spent is None:
-                return "bad-txns-inputs-missingorspent"
-            if spent.coinbase and self.height + 1 - (spent.height or 0) < 100:
-                return "bad-txns-premature-spend-of-coinbase"
-            total += spent.output.amount
-            if not _is_signed(tx, index, spent.output):
-                return "mandatory-script-verify-flag-failed"
-        if tx.lock_time and tx.lock_time >= self.median_time:
-            return "non-final"
-        fee = total - sum(output.amount for output in tx.outputs)
-        if fee < tx.vsize() * RELAY_RATE // 1000:
-            return "min relay fee not met"
-        if any(o.amount < self.params.dust_limit(o.script_pubkey) for o in tx.outputs):
+    def _why_not(
+        self,
+        known: ReadTx,
+        tx: SimTx,
+        outputs: Sequence[tuple[Hashable, int]],
+        chain: Ledger,
+    ) -> str:
+        why = chain.why_not(tx)
+        if why == "known":
+            return why
+        if any(o.amount < self.params.dust_limit(o.script_pubkey) for o in known.tx.outputs):
             return "dust"
-        if not rivals:
-            return None
-        if not self.replaces:
-            return "txn-mempool-conflict"
-        replaced = sum(self.fee(self.mempool[rival]) for rival in rivals)
-        if fee < replaced + tx.vsize() * INCREMENT // 1000:
-            return "insufficient fee, rejecting replacement"
-        return None
+        if why:
+            return why
+        return chain.submit(tx) if _is_signed(known, outputs) else _BAD_SCRIPT
 
 
-def _spends_any(tx: Transaction, txid: bytes) -> bool:
-    return any(txin.outpoint.txid == txid for txin in tx.inputs)
+def read_tx(tx: SimTx) -> ReadTx:
+    """What was read of a transaction of this chain. Only coinbases to nobody have no bytes."""
+    assert isinstance(tx.raw, ReadTx)
+    return tx.raw
 
 
-def _apply(
-    found: dict[OutPoint, Spendable], tx: Transaction, height: int | None, *, coinbase: bool
-) -> None:
-    for txin in tx.inputs:
-        found.pop(txin.outpoint, None)
-    txid = tx.txid()
-    for index, output in enumerate(tx.outputs):
-        found[OutPoint(txid, index)] = Spendable(output, height, coinbase)
+def _sim(known: ReadTx, outputs: Sequence[tuple[Hashable, int]]) -> SimTx:
+    """`outputs` are those it spends, as far as they are known."""
+    fee = 0
+    if len(outputs) == len(known.spends):
+        fee = sum(units for _, units in outputs) - sum(units for _, units in known.outputs)
+    return SimTx(
+        known.txid, known.spends, known.outputs, fee, known.vsize, known.lock_time, raw=known
+    )
 
 
-def _is_signed(tx: Transaction, index: int, spent: TxOutput) -> bool:
-    """Whether the script lets this input pass, lock time of the transaction aside."""
-    witness = tx.inputs[index].witness
-    kind = script_kind(spent.script_pubkey)
-    if kind is ScriptKind.P2WPKH and len(witness) == 2:
-        signature, key = witness
-        digest = sighash_v0(tx, index, p2wpkh_script_code(spent.script_pubkey), spent.amount)
-        return hash160(key) == spent.script_pubkey[2:] and is_valid_der(key, digest, signature[:-1])
-    if kind is ScriptKind.P2WSH and len(witness) == 3:
-        return _is_htlc_signed(tx, index, spent, witness)
-    return False
+def _made(tx: Transaction) -> SimTx:
+    known = read_from(tx)
+    return SimTx(known.txid, (), known.outputs, 0, known.vsize, raw=known)
 
 
-def _is_htlc_signed(
-    tx: Transaction, index: int, spent: TxOutput, witness: tuple[bytes, ...]
-) -> bool:
-    first, second, script = witness
-    try:
-        htlc = parse_witness_script(script)
-    except BitcoinError:
+def _to_nobody(block: Block) -> Transaction:
+    units = block.txs[0].outputs[0][1]
+    return Transaction(2, (_COINBASE,), (TxOutput(NOBODY, units),), block.height)
+
+
+def _is_signed(known: ReadTx, outputs: Sequence[tuple[Hashable, int]]) -> bool:
+    spent = [TxOutput(script, units) for script, units in outputs if isinstance(script, bytes)]
+    if len(spent) != len(known.spends):
         return False
-    if htlc.script_pubkey() != spent.script_pubkey:
-        return False
-    digest = sighash_v0(tx, index, script, spent.amount)
-    if second:
-        return htlc.is_preimage(first) and is_valid_der(htlc.claim_key, digest, second[:-1])
-    final = tx.inputs[index].sequence == 0xFFFFFFFF
-    timely = tx.lock_time >= htlc.expiry and not final
-    return timely and is_valid_der(htlc.refund_key, digest, first[:-1])
-
-
-def sign_low_r(secret: bytes, digest: bytes) -> bytes:
-    """DER, low R, low S, without a sighash byte."""
-    flags = wallycore.EC_FLAG_ECDSA | wallycore.EC_FLAG_GRIND_R
-    return bytes(wallycore.ec_sig_to_der(bytes(wallycore.ec_sig_from_bytes(secret, digest, flags))))
+    return all(is_signed(known.tx, index, output) for index, output in enumerate(spent))

@@ -253,8 +253,8 @@ def test_a_claim_that_nothing_replaces_is_lifted_by_children_on_its_curve() -> N
     claim = Tx(b"c", "c", 278, 2_000, 1001, ref)  # 139 vB at 2 a vB
     state = msgspec.structs.replace(out(TAKER), claim=claim)
 
-    def looked(state: SwapState, height: int, rate: int) -> SwapState:
-        spend = Spend(SpendKind.CLAIM, "c", 0, PREIMAGE, to_beat=278)
+    def looked(state: SwapState, height: int, rate: int, since: int = 0) -> SwapState:
+        spend = Spend(SpendKind.CLAIM, "c", 0, PREIMAGE, to_beat=278, since=since)
         chain = view(lock(LegName.P, 4, spend=spend), height=height, fee_next=rate, replaces=False)
         return at(state, 30, own=view(lock(LegName.I, 4)), theirs=chain)
 
@@ -262,6 +262,8 @@ def test_a_claim_that_nothing_replaces_is_lifted_by_children_on_its_curve() -> N
     assert pending(looked(state, 1001, 9_000)) == (), "no block came yet"
     [patience] = pending(looked(state, 1003, 2_000))
     assert patience == BuildChild("c:0", 700_000 - 278, 2 * 249 - 278), "miners may have lost it"
+    young = looked(state, 1003, 2_000, since=T0 + 30 - 129)
+    assert pending(young) == (), "our node would not hand out the parent yet"
     state = looked(state, 1002, 9_000)
     [child] = pending(state)
     # (139 + 110) vB at the wanted rate, less what the claim pays.

@@ -188,7 +188,8 @@ def test_any_facts_at_any_time_keep_the_rules_and_survive_the_disk(
     state = data.draw(st.sampled_from(states(role)))
     views = st.sampled_from(chain_views(100_000)), st.sampled_from(chain_views(700_000))
     for _ in range(data.draw(st.integers(1, 5))):
-        event = Observed(T0 + data.draw(st.integers(-100, 3000)), *map(data.draw, views))
+        when = T0 + data.draw(st.integers(-100, 3000))
+        event = Observed(when, data.draw(views[0]), data.draw(views[1]))
         state = check(state, event)
         again = decode(SwapState, encode(state), max_size=1 << 20)
         assert again == state

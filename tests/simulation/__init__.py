@@ -1,0 +1,1 @@
+"""A deterministic world that tries to steal: simulated chains, parties, checkers, mutants."""
