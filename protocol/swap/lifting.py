@@ -28,7 +28,18 @@ parents of a child that they do not know."""
 
 SERVED_SECONDS = 130
 """Nodes hand out a parent that is asked for once it has been in their mempool for two minutes: a
-child sent earlier would be an orphan at whoever lost the parent. Near the deadline it is tried."""
+child sent earlier would be an orphan, for twenty minutes, at whoever lost the parent. Near the
+deadline it is tried, unless the parent is known to have been away."""
+
+AWAY_SECONDS = 60
+"""A claim or refund that entered our mempool so much later than it was built had left it, or was in
+a block that left the chain: others may not have taken it back."""
+
+LATE_CHILDREN = 6
+"""Places in the line kept for children that are only there to be announced."""
+
+RESERVE_SHARE = 8
+"""One part in this of the stake is kept for them."""
 
 
 def is_fixed(view: ChainView, ours: Tx | None, spend: Spend | None) -> bool:
@@ -43,24 +54,43 @@ def child(
     one sent again, which changes nothing where it is known."""
     line = children_of(state, ours)
     newest = line[-1] if line else ours
-    wanted = min(fees.on_curve(fees.first_rate(view), curve, state.now), curve.cap)
     spent = ours.fee + sum(tx.fee for tx in line)
-    kind = lock.spend.kind if lock.spend is not None else SpendKind.REFUND
-    vbytes = CLAIM_VBYTES if kind is SpendKind.CLAIM else REFUND_VBYTES
-    vbytes += CHILD_VBYTES * len(line)
-    is_cheap = STEP_PERCENT * spent * 1000 < 100 * wanted * vbytes
-    waited = view.tip_height - newest.height
-    since = lock.spend.since if lock.spend is not None else 0
-    is_served = since + SERVED_SECONDS <= state.now
-    hurry = curve.end - state.now < SERVED_SECONDS
-    is_late = waited > PATIENCE_BLOCKS + len(line) and is_served
-    is_due = waited > 0 and (is_late or (is_cheap and (is_served or hurry)))
-    if is_due and len(line) < MAX_CHILDREN:
-        least = -(-view.fee_floor * CHILD_VBYTES // 1000)
-        fee = max(wanted * (vbytes + CHILD_VBYTES) // 1000 - spent, least)
-        if fee <= lock.units - spent - SPEND_DUST:
+    if view.tip_height > newest.height and len(line) < MAX_CHILDREN:
+        fee = _fee_due(state, view, lock, ours, line, curve, spent)
+        if fee is not None and fee <= lock.units - spent - SPEND_DUST:
             return [BuildChild(f"{newest.txid}:0", lock.units - spent, fee)]
     return [BroadcastChild(line[-1].raw, line[-1].txid, line[-1].ref)] if line else []
+
+
+def _fee_due(
+    state: SwapState,
+    view: ChainView,
+    lock: LockSeen,
+    ours: Tx,
+    line: tuple[Tx, ...],
+    curve: Curve,
+    spent: int,
+) -> int | None:
+    """What the next child pays, None while none is due."""
+    spend = lock.spend
+    kind, since = (spend.kind, spend.since) if spend is not None else (SpendKind.REFUND, 0)
+    vbytes = CLAIM_VBYTES if kind is SpendKind.CLAIM else REFUND_VBYTES
+    vbytes += CHILD_VBYTES * len(line)
+    first = fees.first_rate(view)
+    most = max(fees.CATCH_UP * spent * 1000 // vbytes, fees.CALM_TIMES * first)
+    wanted = min(fees.on_curve(first, curve, state.now), most)
+    wanted = min(wanted, curve.cap - curve.cap // RESERVE_SHARE)
+    is_cheap = STEP_PERCENT * spent * 1000 < 100 * wanted * vbytes
+    is_served = since + SERVED_SECONDS <= state.now
+    was_away = since > ours.at + AWAY_SECONDS
+    in_hurry = curve.end - state.now < SERVED_SECONDS and not was_away
+    waited = view.tip_height - (line[-1] if line else ours).height
+    is_late = waited > PATIENCE_BLOCKS + len(line)
+    has_room = len(line) < MAX_CHILDREN - LATE_CHILDREN
+    if not (is_cheap and has_room and (is_served or in_hurry)) and not (is_late and is_served):
+        return None
+    least = -(-view.fee_floor * CHILD_VBYTES // 1000)
+    return max(wanted * (vbytes + CHILD_VBYTES) // 1000 - spent, least)
 
 
 def children_of(state: SwapState, ours: Tx) -> tuple[Tx, ...]:

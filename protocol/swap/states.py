@@ -17,7 +17,8 @@ from protocol.swap.facts import ChainView
 
 class Tx(Struct, frozen=True):
     """A transaction of ours, signed. `fee_rate` per 1000 vbytes; `height` is the tip of its chain
-    when it was built; `ref` the output it spends or, for a lock, makes."""
+    when it was built and `at` the swap's time then (unix seconds, 0 unknown); `ref` the output it
+    spends or, for a lock, makes."""
 
     raw: bytes
     txid: str
@@ -25,6 +26,7 @@ class Tx(Struct, frozen=True):
     fee_rate: int
     height: int
     ref: str
+    at: int = 0
 
 
 class LockCoin(Struct, frozen=True):

@@ -59,7 +59,7 @@ async def _perform(world: World, state: SwapState, effect: Effect) -> Event | No
             hashlock = agreement.terms.hashlock
             before = to_port(effect.replaces) if effect.replaces is not None else None
             lock = await own_chain.fund(agreement.own, hashlock, effect.fee_rate, before)
-            return LockBuilt(_from_port(lock, _height(state, own_leg(agreement.role))))
+            return LockBuilt(_from_port(lock, _height(state, own_leg(agreement.role)), state.now))
         case BuildKill():
             return await _build_kill(own_chain, state, effect)
         case BuildClaim():
@@ -95,9 +95,9 @@ def _height(state: SwapState, leg: LegName) -> int:
     return view.tip_height if view else 0
 
 
-def _from_port(lock: ports.SignedLock, height: int) -> SignedLock:
+def _from_port(lock: ports.SignedLock, height: int, at: int) -> SignedLock:
     coins = tuple(LockCoin(c.ref, c.units, c.script_pubkey) for c in lock.coins)
-    return SignedLock(_tx(lock.tx, lock.ref, height), coins)
+    return SignedLock(_tx(lock.tx, lock.ref, height, at), coins)
 
 
 def to_port(lock: SignedLock) -> ports.SignedLock:
@@ -110,8 +110,8 @@ def to_port(lock: SignedLock) -> ports.SignedLock:
     )
 
 
-def _tx(tx: ports.SignedTx, ref: str, height: int) -> Tx:
-    return Tx(tx.raw, tx.txid, tx.fee, tx.fee_rate, height, ref)
+def _tx(tx: ports.SignedTx, ref: str, height: int, at: int) -> Tx:
+    return Tx(tx.raw, tx.txid, tx.fee, tx.fee_rate, height, ref, at)
 
 
 async def _build_kill(chain: ports.Chain, state: SwapState, effect: BuildKill) -> Event | None:
@@ -124,7 +124,7 @@ async def _build_kill(chain: ports.Chain, state: SwapState, effect: BuildKill) -
         # The other side can hang a dear child on our lock to make its replacement dear.
         message = f"killing our lock would cost {kill.fee}, more than the {most} it holds"
         raise ports.ChainError(message)
-    return KillBuilt(_tx(kill, lock.tx.ref, view.tip_height))
+    return KillBuilt(_tx(kill, lock.tx.ref, view.tip_height, state.now))
 
 
 def _signing(world: World, agreement: Agreement, leg: LegName) -> ports.SignDigest:
@@ -154,7 +154,7 @@ async def _build_claim(world: World, state: SwapState, effect: BuildClaim) -> Ev
         _signing(world, agreement, other_leg(agreement.role)),
         preimage,
     )
-    return ClaimBuilt(_tx(claim, effect.lock.ref, view.tip_height))
+    return ClaimBuilt(_tx(claim, effect.lock.ref, view.tip_height, state.now))
 
 
 async def _build_refund(world: World, state: SwapState, effect: BuildRefund) -> Event | None:
@@ -169,7 +169,7 @@ async def _build_refund(world: World, state: SwapState, effect: BuildRefund) -> 
         effect.fee_rate,
         _signing(world, agreement, own_leg(agreement.role)),
     )
-    return RefundBuilt(_tx(refund, effect.lock.ref, view.tip_height))
+    return RefundBuilt(_tx(refund, effect.lock.ref, view.tip_height, state.now))
 
 
 async def _build_child(world: World, state: SwapState, effect: BuildChild) -> Event | None:
@@ -192,4 +192,4 @@ async def _build_child(world: World, state: SwapState, effect: BuildChild) -> Ev
     signer = (world.signer.wallet_key(asset, index), sign)
     rate = -(-effect.fee * 1000 // CHILD_VBYTES)
     child = await chain.build_sweep((coin,), (signer,), address, rate)
-    return ChildBuilt(_tx(child, effect.parent, view.tip_height))
+    return ChildBuilt(_tx(child, effect.parent, view.tip_height, state.now))
