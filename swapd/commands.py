@@ -35,8 +35,9 @@ from swapd.store.sqlite import SqliteStore
 F = TypeVar("F", bound=Callable[..., None])
 
 KILL_AT = "SWAPD_REGTEST_KILL_AT"
-"""Test hook, regtest only: end this process with SIGKILL when this point is reached
-(`journal:before:LockBuilt`, see swapd.engine.hooks)."""
+"""Test hook, regtest only: names a file FILE. Each point passed (`journal:before:LockBuilt`, see
+swapd.engine.hooks) is added to FILE.passed, and this process ends with SIGKILL at those in FILE,
+one a line: `journal:before:LockBuilt 2` is the second time since FILE.passed was begun."""
 
 EXIT_CODES = """\b
 Exit codes: 0 stopped in order, 1 crash, 2 command line, 10 configuration, 11 data directory in
@@ -243,13 +244,17 @@ def _seed(config: Config, passphrase_file: Path | None) -> Secret:
 
 
 def _arm(config: Config, environ: Mapping[str, str]) -> None:
-    """Tests end a regtest daemon at a named point."""
-    wanted = environ.get(KILL_AT, "")
-    if not wanted or config.network.value != "regtest":
+    """Tests count the points that a regtest daemon passes, and end it at one of them."""
+    place = environ.get(KILL_AT, "")
+    if not place or config.network.value != "regtest":
         return
+    wanted, passed = Path(place), Path(f"{place}.passed")
 
     def observer(name: str) -> None:
-        if name == wanted:
+        with passed.open("a", encoding="ascii") as file:
+            file.write(f"{name}\n")
+        times = passed.read_text(encoding="ascii").splitlines().count(name)
+        if wanted.exists() and f"{name} {times}" in wanted.read_text(encoding="ascii").splitlines():
             os.kill(os.getpid(), signal.SIGKILL)
 
     hooks.observe(observer)

@@ -83,6 +83,8 @@ def home(environ: Mapping[str, str]) -> Path:
 
 def expand(text: str, environ: Mapping[str, str], relative_to: Path) -> Path:
     """`text` as an absolute path; ~ is the home directory. Raises PathError."""
+    if "\0" in text:
+        raise PathError(f"{text[:80]!r}: no path contains a zero byte")
     if text == "~" or text.startswith("~/"):
         return home(environ) / text[2:]
     if text.startswith("~"):

@@ -11,7 +11,9 @@ from msgspec import Meta, Struct
 
 UnixTime = Annotated[int, Meta(description="unix seconds")]
 Seconds = Annotated[int, Meta(description="a number of seconds", ge=0)]
-Hex32 = Annotated[str, Meta(description="32 bytes in lowercase hex", pattern="^[0-9a-f]{64}$")]
+Hex32 = Annotated[
+    str, Meta(description="32 bytes in lowercase hex", pattern="^[0-9a-f]{64}$", max_length=64)
+]
 Asset = Annotated[
     str, Meta(description="a ticker (BTC) or a CAIP-19 asset id", min_length=1, max_length=170)
 ]
@@ -40,10 +42,20 @@ Cursor = Annotated[
 ]
 Limit = Annotated[int, Meta(description="how many rows at most", ge=1, le=500)]
 SwapId = Annotated[
-    str, Meta(description="a swap's id, 32 bytes in lowercase hex", pattern="^[0-9a-f]{64}$")
+    str,
+    Meta(
+        description="a swap's id, 32 bytes in lowercase hex",
+        pattern="^[0-9a-f]{64}$",
+        max_length=64,  # Python's $ also matches before a last line end
+    ),
 ]
 OfferId = Annotated[
-    str, Meta(description="an offer's id, 32 bytes in lowercase hex", pattern="^[0-9a-f]{64}$")
+    str,
+    Meta(
+        description="an offer's id, 32 bytes in lowercase hex",
+        pattern="^[0-9a-f]{64}$",
+        max_length=64,  # Python's $ also matches before a last line end
+    ),
 ]
 
 

@@ -61,8 +61,8 @@ def _value(text: str) -> Any:
     if text[:1] in ("{", "[", '"') or text in ("true", "false", "null") or _is_small(text):
         try:
             return msgspec.json.decode(text)
-        except msgspec.DecodeError as e:
-            usage(f"{text!r} is not JSON: {e}")
+        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as e:
+            usage(f"{text[:80]!r} is not JSON: {e}")
     return text
 
 

@@ -4,6 +4,7 @@ Must not know: values, defaults, where they come from.
 """
 
 import difflib
+from functools import cache
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from msgspec import Struct
@@ -36,8 +37,13 @@ def fields(kind: Any) -> dict[str, Any] | None:
     if get_origin(kind) is dict:
         return dict.fromkeys(CHAIN_NAMES, get_args(kind)[1])
     if isinstance(kind, type) and issubclass(kind, Struct):
-        return get_type_hints(kind, include_extras=True)
+        return _hints(kind)
     return None
+
+
+@cache
+def _hints(kind: type[Struct]) -> dict[str, Any]:
+    return get_type_hints(kind, include_extras=True)
 
 
 def declared(key: Key) -> Any | None:

@@ -53,7 +53,7 @@ def file_layer(path: Path) -> Layer:
         raise ConfigError(f"the configuration {path} has more than {_MAX_FILE} bytes")
     try:
         tree = tomllib.loads(content.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: also numbers of 5000 digits
         raise ConfigError(f"{path} is not TOML: {error}") from None
     values: dict[Key, Any] = {}
     problems: list[str] = []
@@ -128,6 +128,8 @@ def _take_text(
             values[key] = msgspec.convert(text, kind, strict=False)
         except msgspec.ValidationError as error:
             problems.append(f"{where}: {_in_words(key, text, str(error))}")
+        except UnicodeEncodeError:
+            problems.append(f"{where}: {text[:40]!r} is not UTF-8 text")
 
 
 def _checked(layer: Layer, problems: list[str]) -> Layer:
@@ -137,6 +139,8 @@ def _checked(layer: Layer, problems: list[str]) -> Layer:
             layer.values[key] = msgspec.convert(value, declared(key))
         except msgspec.ValidationError as error:
             problems.append(f"{dotted(key)}: {_in_words(key, value, str(error))}")
+        except UnicodeEncodeError:
+            problems.append(f"{dotted(key)}: {str(value)[:40]!r} is not UTF-8 text")
     if problems:
         raise ConfigError("\n".join([f"in {layer.name}:", *(f"  {line}" for line in problems)]))
     return layer

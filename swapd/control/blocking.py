@@ -12,9 +12,8 @@ import socket
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
-import msgspec
 from msgspec import UNSET, Raw, Struct
 
 from swapd.api import calls
@@ -66,11 +65,11 @@ class BlockingClient:
     def call(self, method: str, params: Mapping[str, object] | Struct) -> Any:
         """The result as plain JSON values. Raises CallError for an error reply,
         CannotConnectError when the daemon goes away."""
-        return msgspec.json.decode(self._raw(method, params))
+        return jsonrpc.read_result(self._raw(method, params))
 
     def ask(self, method: str, params: Mapping[str, object] | Struct, kind: type[R]) -> R:
         """The same as a typed result."""
-        return msgspec.json.decode(self._raw(method, params), type=kind)
+        return cast("R", jsonrpc.read_result(self._raw(method, params), kind))
 
     def notices(self) -> Iterator[calls.Notice]:
         """The subscriptions' notifications, for ever. Raises CannotConnectError."""
@@ -81,8 +80,14 @@ class BlockingClient:
 
     def _raw(self, method: str, params: Mapping[str, object] | Struct) -> Raw:
         request_id = next(self._ids)
+        try:
+            line = jsonrpc.call(request_id, method, params) + b"\n"
+        except UnicodeEncodeError:  # as the shell hands over bytes that are no text
+            text = "a parameter is not UTF-8 text"
+            data = jsonrpc.ErrorData(name="invalid_params", remedy="write it in UTF-8")
+            raise CallError(jsonrpc.ErrorBody(-32602, text, data)) from None
         with contextlib.suppress(OSError):  # it may have said why before it closed: read that
-            self._socket.sendall(jsonrpc.call(request_id, method, params) + b"\n")
+            self._socket.sendall(line)
         with contextlib.suppress(ValueError):  # closed meanwhile: reading says so
             if not select.select([self._socket], [], [], SILENCE_SECONDS)[0]:
                 self._on_silence()

@@ -9,9 +9,8 @@ import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-import msgspec
 import trio
 from msgspec import UNSET, Raw, Struct
 
@@ -64,11 +63,11 @@ class Client:
     async def call(self, method: str, params: Mapping[str, object] | Struct) -> Any:
         """The result as plain JSON values. Raises CallError for an error reply,
         CannotConnectError when the daemon goes away."""
-        return msgspec.json.decode(await self._raw(method, params))
+        return jsonrpc.read_result(await self._raw(method, params))
 
     async def ask(self, method: str, params: Mapping[str, object] | Struct, kind: type[R]) -> R:
         """The same as a typed result."""
-        return msgspec.json.decode(await self._raw(method, params), type=kind)
+        return cast("R", jsonrpc.read_result(await self._raw(method, params), kind))
 
     async def subscribe(
         self, topic: calls.Topic, after: int | None = None

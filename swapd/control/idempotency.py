@@ -16,7 +16,7 @@ import trio
 from msgspec import Raw, Struct
 
 from swapd.api.errors import ApiError, ErrorName
-from swapd.ports import Clock, Store
+from swapd.ports import Clock, Store, StoreError
 
 SPACE = "idempotency"
 KEEP_SECONDS = 7 * 86_400
@@ -31,7 +31,16 @@ class _Record(Struct, frozen=True):
     result: bytes | None = None
 
 
-_decode = msgspec.msgpack.Decoder(_Record).decode
+_record = msgspec.msgpack.Decoder(_Record)
+
+
+def _decode(key: str, data: bytes) -> _Record:
+    """Raises StoreError for what we did not write."""
+    try:
+        return _record.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        message = f"the record of the call with idempotency key {key[:100]!r} is damaged: {error}"
+        raise StoreError(message) from error
 
 
 class Idempotency:
@@ -66,7 +75,7 @@ class Idempotency:
         begun = _Record(fingerprint, self._clock.now())
         old = await self._store.put_new(SPACE, key, msgspec.msgpack.encode(begun))
         if old is not None:
-            return _replay(_decode(old), fingerprint)
+            return _replay(_decode(key, old), fingerprint)
         try:
             result = await perform()
         except ApiError:
@@ -85,7 +94,7 @@ class Idempotency:
         """Forgets keys older than a week; called at start too."""
         oldest = self._clock.now() - KEEP_SECONDS
         for key, value in await self._store.items(SPACE):
-            if _decode(value).at < oldest and key not in self._running:
+            if _decode(key, value).at < oldest and key not in self._running:
                 await self._store.delete(SPACE, key)
 
 

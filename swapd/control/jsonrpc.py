@@ -8,7 +8,8 @@ a client sends is untrusted: every refusal here is an `ApiError` of JSON-RPC's o
 request's id where one could be read.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -19,6 +20,8 @@ from swapd.api.errors import ApiError, ErrorName
 MAX_LINE = 1024 * 1024
 MAX_BATCH = 50
 MAX_ID = 200
+_MAX_WHY = 300
+"""Characters of a refusal: it quotes the client, who may have sent a megabyte of nonsense."""
 
 Id = int | str | None
 
@@ -106,7 +109,7 @@ def _parse_one(text: bytes) -> Request | Invalid:
     try:
         envelope = _envelope.decode(text)
     except msgspec.ValidationError as e:
-        return _not_a_request(text, f"not a request: {e}")
+        return _not_a_request(text, f"not a request: {e}"[:_MAX_WHY])
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as e:
         return Invalid(None, ApiError(ErrorName.PARSE_ERROR, f"not JSON: {e}"))
     if envelope.jsonrpc != "2.0":
@@ -192,4 +195,25 @@ class Incoming(Struct, frozen=True):
     params: Raw | UnsetType = UNSET
 
 
-read_incoming = msgspec.json.Decoder(Incoming).decode
+_incoming = msgspec.json.Decoder(Incoming)
+
+
+def read_incoming(line: bytes) -> Incoming:
+    """A line of the server. Raises msgspec.DecodeError."""
+    with _one_error():
+        return _incoming.decode(line)
+
+
+def read_result(result: bytes, kind: Any = Any) -> Any:
+    """A result of the server as `kind`, or as plain JSON values. Raises msgspec.DecodeError."""
+    with _one_error():
+        return msgspec.json.decode(result, type=kind)
+
+
+@contextmanager
+def _one_error() -> Iterator[None]:
+    """msgspec lets text that is not UTF-8, and nesting that is too deep, through as they are."""
+    try:
+        yield
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise msgspec.DecodeError(str(error)) from error

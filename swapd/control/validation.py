@@ -17,6 +17,12 @@ from swapd.api.table import METHODS, Method
 S = TypeVar("S", bound=Struct)
 
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<field>.*?)`(?: - at `\$(?P<path>.*)`)?")
+_MAX_TEXT = 1000
+"""Characters of a refusal: it quotes the client, who may have sent a megabyte of nonsense."""
+
+_MAX_NAME = 60
+"""Characters of a name that are shown, and compared with those there are."""
+
 _decoders: dict[type[Struct], msgspec.json.Decoder[Any]] = {}
 
 
@@ -24,7 +30,7 @@ def find_method(name: str) -> Method:
     """The table's row. Raises ApiError method_not_found with the nearest name."""
     method = METHODS.get(name)
     if method is None:
-        shown = repr(name[:60])
+        shown = repr(name[:_MAX_NAME])
         raise ApiError(ErrorName.METHOD_NOT_FOUND, f"no method {shown}{_hint(name, METHODS)}")
     return method
 
@@ -42,7 +48,7 @@ def decode_params(kind: type[S], text: bytes) -> S:
     try:
         value: S = decoder.decode(text)
     except msgspec.ValidationError as e:
-        raise ApiError(ErrorName.INVALID_PARAMS, _explain(kind, str(e))) from None
+        raise ApiError(ErrorName.INVALID_PARAMS, _explain(kind, str(e))[:_MAX_TEXT]) from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as e:
         raise ApiError(ErrorName.INVALID_PARAMS, f"the parameters can't be read: {e}") from None
     return value
@@ -57,9 +63,9 @@ def _explain(kind: type[Struct], text: str) -> str:
     names = [f.encode_name for f in msgspec.structs.fields(holder)]
     where = f" in `{path}`" if path else ""
     if not names:
-        return f"unknown parameter `{unknown['field'][:60]}`{where}: there are none"
+        return f"unknown parameter `{unknown['field'][:_MAX_NAME]}`{where}: there are none"
     return (
-        f"unknown parameter `{unknown['field'][:60]}`{where}"
+        f"unknown parameter `{unknown['field'][:_MAX_NAME]}`{where}"
         f"{_hint(unknown['field'], names)} (there are {', '.join(names)})"
     )
 
@@ -76,5 +82,5 @@ def _struct_at(kind: type[Struct], path: str) -> type[Struct]:
 
 
 def _hint(name: str, known: Any) -> str:
-    near = difflib.get_close_matches(name, list(known), 1, 0.5)
+    near = difflib.get_close_matches(name[:_MAX_NAME], list(known), 1, 0.5)
     return f": did you mean `{near[0]}`?" if near else ""

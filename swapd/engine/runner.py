@@ -66,6 +66,7 @@ class Runner:
         coins: Mapping[AssetId, trio.Lock],
     ) -> None:
         self.state = state
+        self._material = material(state)
         self.sequence = sequence
         self.trouble = ""
         self._world = world
@@ -165,13 +166,14 @@ class Runner:
     async def _apply(self, event: Event) -> None:
         """One step: journalled first, then true."""
         new = step(self.state, event)
-        if material(new) != material(self.state):
+        lasting = material(new)
+        if lasting != self._material:
             sequence = self.sequence + 1
             with trio.CancelScope(shield=True):
                 at = self._world.clock.now()
                 await journal.write(self._world.store, new, event, sequence=sequence, at=at)
             before, after = phase_of(self.state), phase_of(new)
-            self.state, self.sequence = new, sequence
+            self.state, self.sequence, self._material = new, sequence, lasting
             log.info(
                 "swap.advanced",
                 event_name=type(event).__name__,

@@ -11,7 +11,7 @@ from libp2p.utils.address_validation import get_available_interfaces
 from multiaddr import Multiaddr  # type: ignore[import-untyped]  # it ships no types
 from multiaddr.exceptions import Error as MultiaddrError  # type: ignore[import-untyped]  # as above
 
-from swapd.network.limits import MAX_ADDRESS, MAX_ADDRESSES
+from swapd.network.limits import MAX_ADDRESS, MAX_ADDRESSES, MAX_PEER_ID
 
 __all__ = [
     "BadAddress", "Multiaddr", "is_private", "parse_address", "parse_peer", "reachable",
@@ -36,6 +36,8 @@ def split_peer(text: str) -> tuple[ID, Multiaddr]:
 
 def parse_peer(text: str) -> ID:
     """A peer id from its base58 text. Raises BadAddress."""
+    if len(text) > MAX_PEER_ID:  # the time that base58 takes grows with the square of its length
+        raise BadAddress(f"a peer id of {len(text)} characters")
     try:
         peer_id = ID.from_string(text)
         usable = str(peer_id) == text and peer_id.extract_public_key() is not None

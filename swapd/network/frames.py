@@ -19,6 +19,7 @@ from swapd.network.limits import (
     MAX_FRAME,
     MAX_KNOWN_PEERS,
     MAX_MESSAGE,
+    MAX_PEER_ID,
     MAX_PROTOCOL,
     MAX_SERVED,
     MAX_TEXT,
@@ -33,7 +34,7 @@ Topic = Annotated[str, Meta(min_length=1, max_length=MAX_TOPIC)]
 ProtocolId = Annotated[str, Meta(min_length=2, max_length=MAX_PROTOCOL, pattern="^/")]
 Address = Annotated[str, Meta(min_length=1, max_length=MAX_ADDRESS)]
 Addresses = Annotated[tuple[Address, ...], Meta(max_length=MAX_ADDRESSES)]
-PeerId = Annotated[str, Meta(min_length=8, max_length=128)]
+PeerId = Annotated[str, Meta(min_length=8, max_length=MAX_PEER_ID)]
 Payload = Annotated[bytes, Meta(max_length=MAX_MESSAGE)]
 Number = Annotated[int, Meta(ge=0, le=2**53)]
 Text = Annotated[str, Meta(max_length=MAX_TEXT)]
@@ -321,6 +322,10 @@ def encode(frame: Command | Report) -> bytes:
     return len(body).to_bytes(_LENGTH, "big") + body
 
 
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""Whatever msgspec raises over bytes: it lets text that is not UTF-8, and nesting that is too deep,
+through as they are."""
+
 _COMMANDS: Final[msgspec.msgpack.Decoder[Command]] = msgspec.msgpack.Decoder(Command)
 
 
@@ -348,7 +353,7 @@ class FrameReader(Generic[In]):
             raise FrameError(f"a frame of {size} bytes was announced, {MAX_FRAME} is the limit")
         try:
             return self._decoder.decode(await self._take(size))
-        except msgspec.DecodeError as error:
+        except _UNREADABLE as error:
             raise FrameError(f"not a frame of ours: {error}") from error
 
     async def _take(self, count: int) -> bytes:

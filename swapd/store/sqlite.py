@@ -263,6 +263,8 @@ def _translated(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise errors.translate(error, path) from error
+    except UnicodeDecodeError as error:  # SQLite quotes broken text as it found it
+        raise errors.damaged(path, str(error)) from error
     except OSError as error:
         raise StoreError(f"{path} cannot be opened: {error.strerror or error}") from error
 

@@ -90,6 +90,9 @@ Notice = EventNotice | ResyncNotice
 
 def read_notice(method: str, params: bytes) -> Notice:
     """A notification's parameters, for clients. Raises msgspec.DecodeError."""
-    if method == "resync":
-        return msgspec.json.decode(params, type=ResyncNotice)
-    return msgspec.json.decode(params, type=EventNotice)
+    try:
+        if method == "resync":
+            return msgspec.json.decode(params, type=ResyncNotice)
+        return msgspec.json.decode(params, type=EventNotice)
+    except (UnicodeDecodeError, RecursionError) as error:  # msgspec lets them through as they are
+        raise msgspec.DecodeError(str(error)) from error
