@@ -206,7 +206,7 @@ class Chain(Protocol):
     ) -> SignedLock:
         """Signs, without broadcasting, a payment of exactly the leg's amount to its script from
         explicit, confirmed, unreserved segwit coins, and reserves them. With `replaces` it spends
-        all coins of that lock, and more only where those do not suffice.
+        exactly the coins of that lock, whose change pays the difference.
         Raises InsufficientFunds, WalletLocked."""
         ...
 

@@ -14,7 +14,14 @@ follows from a curve (`fees`), what is owed (`pending`).
 | lock | half of the way to its gate | the gate | a fiftieth of it: else it is killed |
 """
 
-from protocol.limits import CLAIM_VBYTES, KILL_VBYTES, LOCK_VBYTES, REFUND_VBYTES, SKEW
+from protocol.limits import (
+    CLAIM_VBYTES,
+    ECONOMIC_DIVISOR,
+    KILL_VBYTES,
+    LOCK_VBYTES,
+    REFUND_VBYTES,
+    SKEW,
+)
 from protocol.swap import fees, reading
 from protocol.swap.facts import ChainView, LockSeen
 from protocol.swap.fees import Curve
@@ -65,5 +72,11 @@ def lock_curve(state: SwapState, view: ChainView) -> Curve:
     """Our lock, while it hangs: dearer in the second half of the way to its gate."""
     gate = reading.lock_gate(state)
     share = state.agreement.own.amount.units // LOCK_SHARE
-    cap = max(fees.first_rate(view), fees.calm(view, share * 1000 // LOCK_VBYTES))
+    cap = fees.calm(view, share * 1000 // LOCK_VBYTES)
     return Curve((state.agreement.agreed_at + gate) // 2, gate, cap)
+
+
+def dearest_lock(state: SwapState) -> int:
+    """The rate above which no lock is signed at all: fees have risen since the terms, and a swap
+    that costs more than its economic minimum (rule 14) is better given up."""
+    return state.agreement.own.amount.units * 1000 // (ECONOMIC_DIVISOR * LOCK_VBYTES)

@@ -43,7 +43,8 @@ class Spend(Struct, frozen=True):
 
 
 class LockSeen(Struct, frozen=True):
-    """One output paying exactly the script of a leg. `raw` is its whole transaction."""
+    """One output paying exactly the script of a leg. `raw` is its whole transaction; `ours`: it
+    spends a coin of our own signed lock, so that not both can confirm."""
 
     ref: str
     units: int
@@ -51,6 +52,7 @@ class LockSeen(Struct, frozen=True):
     restriction: Restriction = Restriction.NONE
     spend: Spend | None = None
     raw: bytes = b""
+    ours: bool = False
 
 
 class Conflict(Struct, frozen=True):

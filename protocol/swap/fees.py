@@ -24,6 +24,9 @@ estimate: who is not mined at that rate is not seen by miners, and paying more o
 CATCH_UP = 8
 """A version pays at most so many times the one before, beyond CALM_TIMES the estimate."""
 
+LEAST_SPEND_VBYTES = 100
+"""No spend of an HTLC has fewer virtual bytes, whatever it pays to."""
+
 
 class Curve(Struct, frozen=True):
     """From the next-block estimate at `start` to `cap` at `end` (unix seconds; base units per 1000
@@ -65,11 +68,12 @@ def next_rate(view: ChainView, previous: Tx | None, curve: Curve, now: int) -> i
 
 
 def beating(view: ChainView, rival: Spend | None, vbytes: int) -> int:
-    """The least rate at which `vbytes` replace `rival` in a mempool: more than all that it and its
-    descendants pay, and their own relay (BIP125, rules 3 and 4). 0 without a rival."""
+    """A rate at which `vbytes` replace `rival` in a mempool: more than all that it and its
+    descendants pay, their own relay (BIP125, rules 3 and 4), and a higher rate than that of the
+    smallest spend it can be. 0 without a rival."""
     if rival is None or rival.depth > 0:
         return 0
-    return -(-rival.to_beat * 1000 // vbytes) + view.fee_increment
+    return -(-rival.to_beat * 1000 // min(vbytes, LEAST_SPEND_VBYTES)) + view.fee_increment
 
 
 def affordable_rate(units: int, vbytes: int) -> int:

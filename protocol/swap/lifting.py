@@ -42,16 +42,26 @@ RESERVE_SHARE = 8
 """One part in this of the stake is kept for them."""
 
 
-def is_fixed(view: ChainView, ours: Tx | None, spend: Spend | None) -> bool:
-    """Whether `spend` is `ours`, in a mempool that keeps what it saw first."""
-    return not view.replaces and ours is not None and spend is not None and spend.txid == ours.txid
+def fixed_version(
+    state: SwapState, view: ChainView, newest: Tx | None, spend: Spend | None
+) -> Tx | None:
+    """Our version that `spend` is, the newest or an older one, in a mempool that keeps what it saw
+    first; None anywhere else."""
+    if view.replaces or spend is None or newest is None:
+        return None
+    return next((tx for tx in versions_of(state, newest) if tx.txid == spend.txid), None)
+
+
+def versions_of(state: SwapState, newest: Tx) -> tuple[Tx, ...]:
+    """`newest` and all that it took the place of: they spend the same output."""
+    return (newest, *(tx for tx in state.replaced if tx.ref == newest.ref))
 
 
 def child(
     state: SwapState, view: ChainView, lock: LockSeen, ours: Tx, curve: Curve
 ) -> list[Effect]:
-    """What lifts `ours`, an unconfirmed claim or refund of `lock`: the next child, or the newest
-    one sent again, which changes nothing where it is known."""
+    """What lifts `ours`, an unconfirmed claim or refund of `lock`: the next child, or all of them
+    sent again, which changes nothing where they are known."""
     line = children_of(state, ours)
     newest = line[-1] if line else ours
     spent = ours.fee + sum(tx.fee for tx in line)
@@ -59,7 +69,7 @@ def child(
         fee = _fee_due(state, view, lock, ours, line, curve, spent)
         if fee is not None and fee <= lock.units - spent - SPEND_DUST:
             return [BuildChild(f"{newest.txid}:0", lock.units - spent, fee)]
-    return [BroadcastChild(line[-1].raw, line[-1].txid, line[-1].ref)] if line else []
+    return [BroadcastChild(tx.raw, tx.txid, tx.ref) for tx in line]
 
 
 def _fee_due(
@@ -105,10 +115,11 @@ def children_of(state: SwapState, ours: Tx) -> tuple[Tx, ...]:
 
 
 def is_of_claim(state: SwapState, ref: str) -> bool:
-    """Whether `ref` is the output of our claim, or of one of its children."""
+    """Whether `ref` is the output of a version of our claim, or of one of its children."""
     if state.claim is None:
         return False
-    line = (state.claim, *children_of(state, state.claim))
+    claims = versions_of(state, state.claim)
+    line = [tx for claim in claims for tx in (claim, *children_of(state, claim))]
     return any(ref == f"{tx.txid}:0" for tx in line)
 
 

@@ -151,14 +151,15 @@ def _capped(lock: LockSeen, final: int) -> LockSeen:
 
 
 def _with_lock(state: SwapState, lock: SignedLock) -> SwapState:
-    """A first lock is held; a dearer version may leave like the one it replaces, whose coins it
-    must all spend: only so can never both confirm (rule 2)."""
+    """A first lock is held; a dearer version may leave like the one it replaces, of which it must
+    spend exactly the coins: only so can never both confirm, and whatever kills one kills both
+    (rule 2)."""
     own = state.own
     if isinstance(own, Unfunded) and state.outcome is None:
         return msgspec.structs.replace(state, own=Held(lock))
     if not isinstance(own, Released) or reading.is_confirmed(reading.own_lock(state)):
         return state
-    shares = {coin.ref for coin in own.lock.coins} <= {coin.ref for coin in lock.coins}
+    shares = {coin.ref for coin in own.lock.coins} == {coin.ref for coin in lock.coins}
     if not shares or lock.tx.ref in own.lock.refs:
         return state
     newer = msgspec.structs.replace(lock, earlier=own.lock.refs)

@@ -72,7 +72,8 @@ def _lock(state: SwapState) -> list[Effect]:
     gate_open = state.now < reading.lock_gate(state) and reading.is_healthy(state)
     answered = state.agreement.role is Role.INITIATOR or reading.their_lock_is_final(state)
     if isinstance(own, Unfunded) and gate_open and answered and not state.cancelled:
-        return [BuildLock(max(fees.first_rate(view), _least_lock_rate(state)))]
+        rate = max(fees.first_rate(view), _least_lock_rate(state))
+        return [BuildLock(rate)] if rate <= deadlines.dearest_lock(state) else []
     # Who spent the lock's coins elsewhere by hand must not be outbid by the lock.
     if not isinstance(own, Released) or view.conflict is not None:
         return []
@@ -92,17 +93,19 @@ def _is_hanging(lock: SignedLock, seen: LockSeen | None) -> bool:
 def _hanging_lock(
     state: SwapState, view: ChainView, lock: SignedLock, seen: LockSeen | None
 ) -> list[Effect]:
-    """Our lock is not in a block yet: dearer where fees rose or its gate draws near, else sent."""
+    """Our lock is not in a block yet: dearer where fees rose or its gate draws near, and sent. What
+    is signed is sent even when the wallet can't sign a dearer one."""
+    effects: list[Effect] = []
     in_mempool = seen is not None
     replaceable = view.replaces or not in_mempool
     if replaceable and fees.is_due(view, lock.tx, seen=in_mempool):
         curve = deadlines.lock_curve(state, view)
         wanted = min(fees.on_curve(fees.first_rate(view), curve, state.now), curve.cap)
         if wanted >= lock.tx.fee_rate + view.fee_increment:
-            return [BuildLock(wanted, lock)]
+            effects.append(BuildLock(wanted, lock))
     if seen is None or (seen.ref != lock.tx.ref and replaceable):
-        return [BroadcastLock(lock.tx.raw, lock.tx.txid)]
-    return []
+        effects.append(BroadcastLock(lock.tx.raw, lock.tx.txid))
+    return effects
 
 
 def _least_lock_rate(state: SwapState) -> int:
@@ -151,8 +154,9 @@ def _claim(state: SwapState) -> list[Effect]:
     seen = spend is not None and spend.kind is SpendKind.CLAIM
     previous = state.claim if state.claim is not None and state.claim.ref == lock.ref else None
     curve = deadlines.claim_curve(state, lock)
-    if previous is not None and lifting.is_fixed(view, previous, spend):
-        return lifting.child(state, view, lock, previous, curve)
+    fixed = lifting.fixed_version(state, view, previous, spend)
+    if fixed is not None:
+        return lifting.child(state, view, lock, fixed, curve)
     rate = _version(state, view, previous, curve, None if seen else spend, CLAIM_VBYTES, seen=seen)
     if rate is not None:
         preimage = state.secret.preimage if isinstance(state.secret, Learned) else None
@@ -174,11 +178,19 @@ def _version(
 ) -> int | None:
     """The rate of the version of a claim or refund to build now; None to leave it as it is."""
     beating = min(fees.beating(view, rival, vbytes), curve.cap)
+    if not view.replaces and rival is None and _is_worth_resending(view, previous):
+        return None
     outbid = previous is not None and previous.fee_rate < beating
     if not (outbid or fees.is_due(view, previous, seen=seen)):
         return None
     rate = max(fees.next_rate(view, previous, curve, state.now), beating)
     return rate if fees.is_worth(rate, view, previous, seen=seen) else None
+
+
+def _is_worth_resending(view: ChainView, previous: Tx | None) -> bool:
+    """Where nothing is replaced a version that our node does not show may be in all the others: it
+    is sent again as it is, so that it can be lifted; another one would be refused everywhere."""
+    return previous is not None and previous.fee_rate >= view.fee_floor - view.fee_increment
 
 
 def _resend(state: SwapState) -> list[Effect]:
@@ -236,8 +248,9 @@ def _refund(state: SwapState, view: ChainView, lock: LockSeen) -> list[Effect]:
     previous = next((tx for tx in state.refunds if tx.ref == lock.ref), None)
     seen = spend is not None and spend.kind is SpendKind.REFUND
     curve = deadlines.refund_curve(state, view, lock)
-    if previous is not None and lifting.is_fixed(view, previous, spend):
-        return lifting.child(state, view, lock, previous, curve)
+    fixed = lifting.fixed_version(state, view, previous, spend)
+    if fixed is not None:
+        return lifting.child(state, view, lock, fixed, curve)
     rival = None if seen else spend
     rate = _version(state, view, previous, curve, rival, REFUND_VBYTES, seen=seen)
     if rate is not None:

@@ -64,19 +64,16 @@ def _exact(view: ChainView | None, leg: LegTerms) -> tuple[LockSeen, ...]:
 
 
 def own_lock(state: SwapState) -> LockSeen | None:
-    """Our lock as the chain shows it: the output we signed, or, only while that is nowhere to be
-    seen, the one that took its place when the operator bumped it by hand, confirmed ones first.
-    Anybody can pay our script: a stranger's output must not hide that ours is unconfirmed."""
+    """Our lock as the chain shows it: a version that we signed, or the one that took its place when
+    the operator bumped it by hand: it spends a coin of ours. Anybody can pay our script: a
+    stranger's output must not hide that ours is unconfirmed."""
     signed = signed_lock(state)
     if signed is None:
         return None
     exact = _exact(own_view(state), state.agreement.own)
-    ours = [lock for lock in exact if lock.ref in signed.refs]
-    if ours:
-        return max(ours, key=lambda lock: (lock.depth, lock.ref == signed.tx.ref))
-    confirmed = [lock for lock in exact if lock.depth > 0]
-    candidates = confirmed or list(exact)
-    return candidates[0] if candidates else None
+    refs = signed.refs
+    ours = [lock for lock in exact if lock.ours or lock.ref in refs]
+    return max(ours, key=lambda lock: (lock.depth, lock.ref == refs[0]), default=None)
 
 
 def own_refs(state: SwapState) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ def trimmed(view: ChainView, state: SwapState, leg: LegName) -> ChainView:
     def importance(lock: LockSeen) -> tuple[bool, int, bool, int]:
         counts = lock.units == exact and lock.restriction is Restriction.NONE
         shows = lock.spend is not None and lock.spend.preimage is not None
-        return lock.ref in known, lock.depth + 1 if counts else 0, shows, lock.units
+        return lock.ref in known or lock.ours, lock.depth + 1 if counts else 0, shows, lock.units
 
     kept = {lock.ref for lock in sorted(view.locks, key=importance, reverse=True)[:MAX_LOCKS]}
 

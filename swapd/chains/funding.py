@@ -24,6 +24,7 @@ from swapd.chains.selection import (
     P2WPKH_SCRIPT_BYTES,
     Selection,
     estimate_vsize,
+    exactly,
     select,
 )
 from swapd.chains.wallet import Wallet
@@ -56,8 +57,8 @@ class Funding:
             raise ChainError(f"{amount} base units are dust on {self._params.title}")
         output = TxOutput(script, amount)
         async with self._choosing:
-            first = replaces.coins if replaces is not None else ()
-            chosen = await self._choose(amount, fee_rate, [_LOCK_SCRIPT_BYTES], first)
+            only = replaces.coins if replaces is not None else None
+            chosen = await self._choose(amount, fee_rate, [_LOCK_SCRIPT_BYTES], only)
             change = await self._wallet.change_script()
             tx, signed = await self._pay(chosen, [output], change, fee_rate)
             await self._wallet.hold(coin.ref for coin in chosen.coins)
@@ -120,13 +121,19 @@ class Funding:
         return sum(entry.fees for entry in (await self._mempool.entries(rivals)).values())
 
     async def _choose(
-        self, amount: int, fee_rate: int, lengths: Sequence[int], first: Sequence[Coin] = ()
+        self,
+        amount: int,
+        fee_rate: int,
+        lengths: Sequence[int],
+        only: Sequence[Coin] | None = None,
     ) -> Selection:
-        """All of `first` and what is missing. Raises WalletLocked; InsufficientFunds, telling what
-        is merely not confirmed yet."""
+        """From the free coins, or exactly `only`. Raises WalletLocked; InsufficientFunds, telling
+        what is merely not confirmed yet."""
         await self._wallet.require_unlocked()
+        if only is not None:
+            return exactly(only, amount, fee_rate, lengths)
         free = await self._wallet.free_coins()
-        chosen = select(free, amount, fee_rate, lengths, first)
+        chosen = select(free, amount, fee_rate, lengths)
         if chosen is not None:
             return chosen
         confirmed = sum(coin.units for coin in free)

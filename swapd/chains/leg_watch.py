@@ -32,6 +32,7 @@ class _Lock(Struct, frozen=True):
     units: int
     restriction: Restriction
     raw: bytes
+    ours: bool
 
 
 class _Spend(Struct, frozen=True):
@@ -108,7 +109,9 @@ class WatchState:
         for index in outputs:
             outpoint = OutPoint.of(seen.txid, index)
             units = seen.tx.outputs[index].amount
-            self._locks[outpoint] = _Lock(height, units, restriction, _replayable(seen))
+            self._locks[outpoint] = _Lock(
+                height, units, restriction, _replayable(seen), self._touches_own(seen.tx)
+            )
         if not outputs and self._touches_own(seen.tx):
             self._conflicts[seen.txid] = height
 
@@ -131,6 +134,7 @@ class WatchState:
                 restriction=lock.restriction,
                 spend=self._spend_of(outpoint, tip_height, pool),
                 raw=lock.raw,
+                ours=lock.ours,
             )
             for outpoint, lock in self._locks.items()
         ]
@@ -138,10 +142,15 @@ class WatchState:
             for index in lock_outputs(seen.tx, self.htlc):
                 outpoint = OutPoint.of(seen.txid, index)
                 if outpoint not in self._locks:
-                    spend = self._spend_of(outpoint, tip_height, pool)
-                    units = seen.tx.outputs[index].amount
                     found.append(
-                        LockSeen(str(outpoint), units, 0, spend=spend, raw=_replayable(seen))
+                        LockSeen(
+                            ref=str(outpoint),
+                            units=seen.tx.outputs[index].amount,
+                            depth=0,
+                            spend=self._spend_of(outpoint, tip_height, pool),
+                            raw=_replayable(seen),
+                            ours=self._touches_own(seen.tx),
+                        )
                     )
         return tuple(found)
 

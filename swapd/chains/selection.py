@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from protocol.bitcoin.address import ScriptKind, script_kind
 from protocol.bitcoin.spends import fee_for
-from swapd.ports import Coin
+from swapd.ports import Coin, InsufficientFunds
 
 MAX_COINS: Final = 200
 """Coins of one transaction: keeps it far under the 100,000 vB that nodes relay."""
@@ -51,27 +51,33 @@ def estimate_vsize(coins: Sequence[Coin], output_scripts: Sequence[int]) -> int:
     return -(-weight // 4)
 
 
+def exactly(
+    coins: Sequence[Coin], units: int, fee_rate: int, output_scripts: Sequence[int]
+) -> Selection:
+    """All of `coins` and no others. Raises InsufficientFunds."""
+    total = sum(coin.units for coin in coins)
+    fee = fee_for(estimate_vsize(coins, output_scripts), fee_rate)
+    if total < units + fee:
+        message = f"the change of this lock can't pay {fee} base units of fee"
+        raise InsufficientFunds(message, confirmed=total, unconfirmed=0)
+    return Selection(tuple(coins), total)
+
+
 def select(
-    coins: Sequence[Coin],
-    units: int,
-    fee_rate: int,
-    output_scripts: Sequence[int],
-    first: Sequence[Coin] = (),
+    coins: Sequence[Coin], units: int, fee_rate: int, output_scripts: Sequence[int]
 ) -> Selection | None:
-    """All of `first`, and of `coins` what is missing to `units` plus the fee of a transaction
-    without change; None when there are not enough, or too many would be needed."""
+    """Coins worth `units` plus the fee of a transaction without change; None when there are not
+    enough, or too many would be needed."""
 
     def enough(chosen: Sequence[Coin]) -> bool:
         fee = fee_for(estimate_vsize(chosen, output_scripts), fee_rate)
         return sum(coin.units for coin in chosen) >= units + fee
 
-    if first and enough(first):
-        return Selection(tuple(first), sum(coin.units for coin in first))
     ordered = sorted(coins, key=lambda coin: (-coin.units, coin.ref))
-    for count in range(1, min(len(ordered), MAX_COINS - len(first)) + 1):
-        if not enough([*first, *ordered[:count]]):
+    for count in range(1, min(len(ordered), MAX_COINS) + 1):
+        if not enough(ordered[:count]):
             continue
-        kept = [*first, *ordered[: count - 1]]
+        kept = ordered[: count - 1]
         smallest_first = reversed(ordered[count - 1 :])
         last = next(coin for coin in smallest_first if enough([*kept, coin]))
         chosen = (*kept, last)

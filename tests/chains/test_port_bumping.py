@@ -2,8 +2,10 @@
 
 import hashlib
 
+import pytest
+
 from protocol.bitcoin.address import address_of, hash160, p2wpkh_script
-from swapd.ports import Broadcast, Coin
+from swapd.ports import Broadcast, Coin, InsufficientFunds
 from tests.chains.bench import COIN, Bench
 from tests.chains.htlc import RATE, new_deal, public, sign_with
 
@@ -26,14 +28,14 @@ async def test_a_dearer_lock_spends_the_same_coins_and_takes_its_place(bench: Be
     assert (lock.ref, lock.units, lock.depth) == (second.ref, deal.units, 1)
 
 
-async def test_a_dearer_lock_takes_more_coins_where_its_own_do_not_suffice(bench: Bench) -> None:
+async def test_a_dearer_lock_never_takes_other_coins_than_its_own(bench: Bench) -> None:
+    """Whatever spends one of them must kill every version."""
     await bench.give(2, COIN)
     deal = new_deal(bench, units=COIN - 2_000)
     first = await bench.chain.fund(deal.leg, deal.hashlock, RATE)
     assert len(first.coins) == 1
-    second = await bench.chain.fund(deal.leg, deal.hashlock, 10 * RATE, first)
-    assert len(second.coins) == 2
-    assert set(first.tx.inputs) < set(second.tx.inputs)
+    with pytest.raises(InsufficientFunds):
+        await bench.chain.fund(deal.leg, deal.hashlock, 20 * RATE, first)
 
 
 async def test_a_spend_in_the_mempool_says_what_a_replacement_must_beat(bench: Bench) -> None:

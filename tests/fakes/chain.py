@@ -32,7 +32,7 @@ from protocol.bitcoin.tx import (
 from protocol.swap.facts import ChainView, LockSeen
 from protocol.terms import LegTerms, PinnedBlock
 from swapd.chains import spending
-from swapd.chains.selection import estimate_vsize, select
+from swapd.chains.selection import estimate_vsize, exactly, select
 from swapd.ports import (
     BroadcastResult,
     ChainError,
@@ -260,17 +260,17 @@ class FakeChain:
         await self._answer()
         amount = int(leg.amount.units)
         output = TxOutput(_htlc(leg, hashlock).script_pubkey(), amount)
-        coins, signed = self._pay([output], fee_rate, replaces.coins if replaces else ())
+        coins, signed = self._pay([output], fee_rate, replaces.coins if replaces else None)
         self._fresh.update(coin.ref for coin in coins)
         vout = signed.outputs.index(output)
         return SignedLock(_signed(signed, coins), str(OutPoint(signed.txid(), vout)), tuple(coins))
 
     def _pay(
-        self, payments: list[TxOutput], fee_rate: int, first: Sequence[Coin] = ()
+        self, payments: list[TxOutput], fee_rate: int, only: Sequence[Coin] | None = None
     ) -> tuple[tuple[Coin, ...], Transaction]:
         amount = sum(output.amount for output in payments)
         lengths = [len(output.script_pubkey) for output in payments]
-        chosen = self._choose(amount, fee_rate, lengths, first)
+        chosen = self._choose(amount, fee_rate, lengths, only)
         estimate = fee_for(estimate_vsize(chosen, [*lengths, 22]), fee_rate)
         # The estimate allows for a longer signature than is made here: measure, then pay exactly.
         measured = self._with_change(chosen, payments, estimate).vsize()
@@ -285,10 +285,12 @@ class FakeChain:
         return self._sign(chosen, [*payments, change] if keep else payments)
 
     def _choose(
-        self, amount: int, fee_rate: int, lengths: list[int], first: Sequence[Coin] = ()
+        self, amount: int, fee_rate: int, lengths: list[int], only: Sequence[Coin] | None = None
     ) -> tuple[Coin, ...]:
         free = self._coins()
-        chosen = select(free, amount, fee_rate, lengths, first)
+        if only is not None:
+            return exactly(only, amount, fee_rate, lengths).coins
+        chosen = select(free, amount, fee_rate, lengths)
         if chosen is not None:
             return chosen.coins
         confirmed, unconfirmed = sum(coin.units for coin in free), self._unconfirmed()

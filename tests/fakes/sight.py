@@ -57,7 +57,9 @@ class Sight:
         restriction = Restriction.COINBASE if paid.is_coinbase else Restriction.NONE
         holder = node.transaction(ref[:64])
         assert holder is not None
-        return LockSeen(ref, paid.units, paid.depth, restriction, spend, read_tx(holder).raw)
+        ours = not set(self.watch.own_inputs).isdisjoint(holder.spends)
+        raw = read_tx(holder).raw
+        return LockSeen(ref, paid.units, paid.depth, restriction, spend, raw, ours)
 
     def _spend(self, tx: SimTx, ref: str, depth: int, to_beat: int) -> Spend:
         key = (tx.txid, ref)

@@ -52,6 +52,7 @@ def view_of(case: Json, leg: LegTerms, at: int) -> ChainView:
             restriction=Restriction(lock.get("restriction", "none")),
             spend=spend_of(lock.get("spend")),
             raw=b"raw",
+            ours=lock["ref"] == "bumped",
         )
         for lock in case.get("locks", [])
     )

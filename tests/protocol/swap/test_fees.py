@@ -6,9 +6,10 @@ The expected rates are powers of two and straight lines between them, worked out
 import msgspec
 import pytest
 
-from protocol.swap import deadlines, fees
+from protocol.swap import deadlines, fees, lifting
 from protocol.swap.effects import (
     BroadcastChild,
+    BroadcastClaim,
     BroadcastLock,
     BuildChild,
     BuildClaim,
@@ -182,7 +183,7 @@ def test_our_spend_outbids_what_the_other_side_has_in_the_mempool_at_once(role: 
     rival = Spend(SpendKind.REFUND, "r", 0, to_beat=13_900)
     chain = view(lock(theirs, 4, spend=rival), height=1001)
     state = at(state, 50, own=view(lock(own, 4)), theirs=chain)
-    assert rates(state, BuildClaim) == [100_000 + 1_000]
+    assert rates(state, BuildClaim) == [139_000 + 1_000], "as if it had 100 vbytes only"
     mined = msgspec.structs.replace(rival, depth=1)
     chain = view(lock(theirs, 4, spend=mined), height=1001)
     assert rates(at(state, 50, own=view(lock(own, 4)), theirs=chain), BuildClaim) == []
@@ -205,7 +206,11 @@ def test_a_lock_that_hangs_follows_the_estimate_and_rises_towards_its_gate() -> 
     [late] = rates(hanging(TAKER, 38, fee_next=1_300), BuildLock)
     share = PAYS[LegName.I] // deadlines.LOCK_SHARE * 1000 // 153
     assert 2_300 < late <= share
-    operators = view(lock(LegName.I, 0, ref="bumped:0"), height=1001, fee_next=9_000)
+    dear = hanging(TAKER, 15, fee_next=1_500_000)
+    assert rates(dear, BuildLock) == [share], "a lock is not worth more"
+    fresh = at(begun(TAKER), 5, own=view(fee_next=70_000), theirs=view())
+    assert pending(fresh) == (), "153 vB would cost more than a tenth of it"
+    operators = view(lock(LegName.I, 0, ref="bumped:0", ours=True), height=1001, fee_next=9_000)
     bumped = at(released(TAKER), 15, own=operators, theirs=view())
     assert pending(bumped) == (), "the operator raised the fee by hand"
     spent = view(height=1001, fee_next=9_000, conflict=Conflict("x", 0))
@@ -229,16 +234,17 @@ def test_every_version_of_a_lock_is_our_lock_and_only_a_shared_coin_makes_a_vers
     state = hanging(role, 20)
     coin, more = signed(role).coins[0], LockCoin("coin:1", 5, b"")
     assert dearer(state, more) == state, "both could confirm"
-    state = dearer(state, coin, more)
+    assert dearer(state, coin, more) == state, "a spend of the other coin would kill one only"
+    state = dearer(state, coin)
     assert isinstance(state.own, Released)
     first = f"lock-{own.value}:0"
     assert state.own.lock.refs == ("lock-2:0", first)
-    assert set(holds_coins(state)) == {coin.ref, more.ref}
+    assert holds_coins(state) == (coin.ref,)
     assert BroadcastLock(b"raw2", "lock-2") in pending(state), "the old one is what nodes know"
     other = view() if role is TAKER else view(lock(theirs, DEPTH[theirs]))
     old = at(state, 30, own=view(lock(own, 1)), theirs=other)
     assert pending(old) == (), "the older one confirmed: nothing is sent"
-    assert dearer(old, coin, more) == old, "a confirmed lock has no more versions"
+    assert dearer(old, coin) == old, "a confirmed lock has no more versions"
 
 
 def test_a_hanging_lock_is_not_bumped_when_what_it_answers_is_not_final() -> None:
@@ -308,3 +314,37 @@ def test_an_older_kill_of_ours_that_is_mined_is_not_told_as_a_strangers() -> Non
         summary = summarise(at(state, 50, own=seen, theirs=view()))
         assert any("not our lock" in warning for warning in summary.warnings) is told
     assert [(tx.txid, tx.raw) for tx in state.replaced] == [("k1", b"")]
+
+
+def test_where_nothing_is_replaced_a_claim_is_sent_again_and_an_older_version_is_lifted() -> None:
+    ref = f"lock-{LegName.P.value}:0"
+    old, new = (
+        Tx(b"old", "old", 278, 2_000, 1001, ref),
+        Tx(b"new", "new", 556, 4_000, 1002, ref),
+    )
+
+    def looked(state: SwapState, spend: Spend | None, floor: int = 2_000) -> SwapState:
+        chain = view(
+            lock(LegName.P, 4, spend=spend),
+            height=1004,
+            fee_next=9_000,
+            fee_floor=floor,
+            replaces=False,
+        )
+        return at(state, 30, own=view(lock(LegName.I, 4)), theirs=chain)
+
+    alone = msgspec.structs.replace(out(TAKER), claim=old)
+    assert pending(looked(alone, None)) == (BroadcastClaim(b"old", "old"),)
+    assert rates(looked(alone, None, 5_000), BuildClaim) == [9_000], "nobody would relay it"
+    both = msgspec.structs.replace(alone, claim=new, replaced=(old,))
+    seen = Spend(SpendKind.CLAIM, "old", 0, PREIMAGE)
+    [child] = pending(looked(both, seen))
+    assert isinstance(child, BuildChild)
+    assert (child.parent, child.units) == ("old:0", 700_000 - 278)
+    assert lifting.is_of_claim(both, "old:0")
+    assert not lifting.is_of_claim(both, "lock-i:0")
+
+
+def test_a_lock_is_sent_although_a_dearer_one_is_wanted() -> None:
+    state = at(released(TAKER), 15, own=view(height=1001, fee_next=9_000), theirs=view())
+    assert [type(effect) for effect in pending(state)] == [BuildLock, BroadcastLock]

@@ -243,7 +243,7 @@ def test_a_claimed_lock_and_a_vanished_one_are_lost_only_after_the_last_expiry(r
 def test_a_final_conflict_does_not_kill_a_lock_that_another_version_made(role: Role) -> None:
     """The operator bumped the lock by hand onto other coins: what pays the script is alive."""
     own, theirs = legs(role)
-    bumped = view(lock(own, 4, "bumped:0"), conflict=Conflict("by-hand", 4))
+    bumped = view(lock(own, 4, "bumped:0", ours=True), conflict=Conflict("by-hand", 4))
     state = at(released(role), 30, own=bumped, theirs=view(lock(theirs, 1)))
     assert isinstance(state.own, Released)
 

@@ -181,7 +181,15 @@ class ToyChain:
                 shown = PREIMAGE if spender.kind is SpendKind.CLAIM else None
                 spend = Spend(spender.kind, spender.txid, self._depth(spender), shown)
             locks.append(
-                LockSeen(f"{tx.txid}:0", tx.pays, self._depth(tx), tx.restriction, spend, b"raw")
+                LockSeen(
+                    f"{tx.txid}:0",
+                    tx.pays,
+                    self._depth(tx),
+                    tx.restriction,
+                    spend,
+                    b"raw",
+                    bool(tx.spends & own_inputs),
+                )
             )
         rival = next((t for t in self.txs.values() if t.spends & own_inputs and not t.pays), None)
         conflict = Conflict(rival.txid, self._depth(rival)) if rival else None

@@ -189,7 +189,8 @@ def view_of(
             beat = 0 if by.depth else chains.to_beat(chain, by)
             spend = Spend(kind, by.name, by.depth, shown, beat)
         mark = Restriction.COINBASE if tx.mark == "coinbase" else Restriction.NONE
-        locks.append(LockSeen(tx.name, tx.units, tx.depth, mark, spend, b"raw"))
+        ours = bool(coins & set(tx.spends))
+        locks.append(LockSeen(tx.name, tx.units, tx.depth, mark, spend, b"raw", ours))
     rivals = [tx for tx in chain.txs if tx.kind == "pay" and coins & set(tx.spends)]
     return ChainView(
         tip_height=TIP,
