@@ -109,7 +109,10 @@ def _next(state: SwapState, phase: Phase) -> tuple[Who, str]:
 
 def _next_claiming(state: SwapState) -> tuple[Who, str]:
     theirs = reading.their_lock(state)
-    spend = theirs.spend if theirs else None
+    if theirs is None:
+        again = ", and we send it again" if state.agreement.role is Role.PARTICIPANT else ""
+        return Who.CHAIN, f"The other side's lock fell out of its chain: it must come back{again}."
+    spend = theirs.spend
     if spend is None:
         return Who.US, "We send our claim of the other side's coins now."
     needed = state.agreement.theirs.depth
@@ -177,7 +180,7 @@ def _warnings(state: SwapState) -> tuple[str, ...]:
             found += view.problems
     own_view = reading.own_view(state)
     conflict = own_view.conflict if own_view is not None else None
-    if conflict is not None and conflict.txid not in _kills(state):
+    if state.outcome is None and conflict is not None and conflict.txid not in _kills(state):
         found.append(f"an input of our lock is spent by {conflict.txid}, which is not our lock")
     if state.outcome is None and reading.extra_locks(state):
         found.append("more than one output pays our script; the others are swept back after expiry")
