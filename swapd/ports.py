@@ -108,7 +108,7 @@ class BroadcastResult(Struct, frozen=True):
 class LegWatch(Struct, frozen=True):
     """What to look for on a chain for one leg: every output to `leg`'s script since block
     `since_height`, every spend of one, and any spend of `own_inputs` by a transaction that does
-    not itself pay the leg's script."""
+    not itself pay the leg's script its exact amount."""
 
     watch_id: str
     leg: LegTerms

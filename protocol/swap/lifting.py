@@ -31,7 +31,7 @@ SERVED_SECONDS = 130
 child sent earlier would be an orphan, for twenty minutes, at whoever lost the parent. Near the
 deadline it is tried, unless the parent is known to have been away."""
 
-AWAY_SECONDS = 60
+AWAY_SECONDS = 15
 """A claim or refund that entered our mempool so much later than it was built had left it, or was in
 a block that left the chain: others may not have taken it back."""
 
@@ -88,9 +88,9 @@ def _fee_due(
     vbytes += CHILD_VBYTES * len(line)
     first = fees.first_rate(view)
     most = max(fees.CATCH_UP * spent * 1000 // vbytes, fees.CALM_TIMES * first)
-    wanted = min(fees.on_curve(first, curve, state.now), most)
-    wanted = min(wanted, curve.cap - curve.cap // RESERVE_SHARE)
-    is_cheap = STEP_PERCENT * spent * 1000 < 100 * wanted * vbytes
+    wanted = min(fees.on_curve(first, curve, state.now), curve.cap, most)
+    share = lock.units - lock.units // RESERVE_SHARE
+    is_cheap = STEP_PERCENT * spent < 100 * min(wanted * vbytes // 1000, share)
     is_served = since + SERVED_SECONDS <= state.now
     was_away = since > ours.at + AWAY_SECONDS
     in_hurry = curve.end - state.now < SERVED_SECONDS and not was_away
@@ -100,7 +100,7 @@ def _fee_due(
     if not (is_cheap and has_room and (is_served or in_hurry)) and not (is_late and is_served):
         return None
     least = -(-view.fee_floor * CHILD_VBYTES // 1000)
-    return max(wanted * (vbytes + CHILD_VBYTES) // 1000 - spent, least)
+    return max(min(wanted * (vbytes + CHILD_VBYTES) // 1000, share) - spent, least)
 
 
 def children_of(state: SwapState, ours: Tx) -> tuple[Tx, ...]:

@@ -56,6 +56,10 @@ from protocol.swap.states import (
 )
 from protocol.terms import Role
 
+EXTRA_SECONDS = 14 * 86400
+"""After this long beyond the worst freeze a stranger's output keeps no ended swap open: if fees
+never let it be swept back, it is not worth watching for."""
+
 MAX_REPLACED = 100
 """Older versions remembered: rebuilt at each tip, that is more blocks than a deadline is away."""
 
@@ -107,6 +111,8 @@ def is_closed(state: SwapState) -> bool:
     """Nothing is owed any more: the end is reached and no extra output waits to be swept back."""
     if state.outcome is None:
         return False
+    if state.now > reading.schedule(state).worst_freeze + EXTRA_SECONDS:
+        return True
     depth = state.agreement.own.depth
     extras = reading.extra_locks(state)
     return all(lock.spend is not None and lock.spend.depth >= depth for lock in extras)
@@ -187,12 +193,12 @@ def _replacing(state: SwapState, older: Tx | None, newer: Tx) -> SwapState:
 def _cancel(state: SwapState, event: CancelRequested) -> SwapState:
     if state.outcome is not None or reading.is_confirmed(reading.own_lock(state)):
         return state
-    now = max(state.now, event.before)
+    now = event.before or state.now
     return _settle(msgspec.structs.replace(state, cancelled=True, now=now))
 
 
 def _observed(state: SwapState, event: Observed) -> SwapState:
-    known = (event.view_i.median_time, event.view_p.median_time, event.before, state.now)
+    known = (event.view_i.median_time, event.view_p.median_time, event.before or state.now)
     state = msgspec.structs.replace(
         state,
         view_i=event.view_i,

@@ -121,6 +121,9 @@ def _kill(state: SwapState) -> list[Effect]:
         return []
     if view.conflict is not None and (view.conflict.depth > 0 or _is_operators(state, view)):
         return []
+    if own.kill is not None and not view.replaces and reading.own_lock(state) is not None:
+        # Refused while the lock waits there; dearer ones would only be hoarded.
+        return [BroadcastKill(own.kill.raw, own.kill.txid)]
     seen = view.conflict is not None
     if fees.is_due(view, own.kill, seen=seen):
         curve = deadlines.kill_curve(state, view, own.lock)

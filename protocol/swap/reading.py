@@ -14,7 +14,7 @@ from protocol.terms import LegName, LegTerms, Role
 CLOCK_TRUST_SECONDS = 2 * 3600
 """Times further than this above the wall clock are ignored (rule 10)."""
 
-LEAST_EXTRA = 2_000
+LEAST_EXTRA = 10_000
 """Base units below which another output to our script is left alone: to bring it back would cost
 more than it holds, and dust must not keep a swap open."""
 

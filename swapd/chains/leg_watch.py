@@ -112,7 +112,7 @@ class WatchState:
             self._locks[outpoint] = _Lock(
                 height, units, restriction, _replayable(seen), self._touches_own(seen.tx)
             )
-        if not outputs and self._touches_own(seen.tx):
+        if self._is_conflict(seen.tx):
             self._conflicts[seen.txid] = height
 
     def drop_block(self) -> None:
@@ -160,9 +160,14 @@ class WatchState:
             txid, height = min(self._conflicts.items(), key=lambda item: item[1])
             return Conflict(txid, tip_height - height + 1)
         for seen in mempool:
-            if self._touches_own(seen.tx) and not lock_outputs(seen.tx, self.htlc):
+            if self._is_conflict(seen.tx):
                 return Conflict(seen.txid, 0)
         return None
+
+    def _is_conflict(self, tx: Transaction) -> bool:
+        """It spends a coin of our lock and is no version of it: nothing pays the exact amount."""
+        paid = {tx.outputs[index].amount for index in lock_outputs(tx, self.htlc)}
+        return self._touches_own(tx) and self.watch.leg.amount.units not in paid
 
     def _touches_own(self, tx: Transaction) -> bool:
         return any(txin.outpoint in self.own_inputs for txin in tx.inputs)

@@ -87,7 +87,7 @@ class Sight:
                 continue
             tx, depth = spender
             old = depth and node.height - depth + 1 < self.watch.since_height
-            if old or any(script == self._script for script, _ in tx.outputs):
+            if old or (self._script, self.watch.leg.amount.units) in tx.outputs:
                 continue
             if found is None or depth > found[0]:
                 found = (depth, tx.txid)

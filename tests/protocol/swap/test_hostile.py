@@ -88,9 +88,9 @@ def test_a_refund_that_nobody_would_relay_is_not_built() -> None:
         10**5,
         own=view(
             lock(LegName.I, 4),
-            LockSeen("extra:0", 2_500, 3),
+            LockSeen("extra:0", 10_500, 3),
             median_time=T0 + 10**5,
-            fee_floor=12_000,
+            fee_floor=120_000,
         ),
         theirs=view(lock(LegName.P, 4, spend=Spend(SpendKind.CLAIM, "c", 3, PREIMAGE))),
     )

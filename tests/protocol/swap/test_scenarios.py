@@ -314,7 +314,7 @@ def test_an_operators_bump_of_the_lock_under_another_txid_is_the_lock() -> None:
 def test_a_second_output_of_ours_is_swept_back_after_expiry() -> None:
     w = world()
     w.act()
-    w.chains[LegName.I].send(ToyTx("second", frozenset({"y"}), pays=5_000))
+    w.chains[LegName.I].send(ToyTx("second", frozenset({"y"}), pays=50_000))
     w.run(8)
     assert end(w.initiator) is End.COMPLETED
     assert not is_closed(w.initiator.state)

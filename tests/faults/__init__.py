@@ -1,0 +1,1 @@
+"""What goes wrong around a swap, done to real daemons on real nodes: reorgs, partitions, floods."""

@@ -1,0 +1,60 @@
+"""What a simulation writes down for the checkers: plain values, no behaviour.
+
+Owns: `Leg`, `Deal`, `Diary`. Must not know: the code under test, which the checkers share nothing
+with; how a simulation runs.
+"""
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Leg(NamedTuple):
+    """One leg of a deal. `family` is "bitcoin" or "litecoin"; `script` as its ledger knows it."""
+
+    family: str
+    script: Hashable
+    units: int
+    expiry: int
+    depth: int
+
+
+class Deal(NamedTuple):
+    """What two parties agreed, in plain numbers. `timing` is "standard", "fast" or "regtest";
+    `away_*` seconds each may be absent; `risk`: a loss once in 10 ** risk is accepted."""
+
+    name: str
+    hashlock: bytes
+    timing: str
+    t0: int
+    leg_i: Leg
+    leg_p: Leg
+    away_i: int
+    away_p: int
+    risk: int
+
+
+@dataclass
+class Diary:
+    """What one honest party of a deal did and said. `sent` holds (time, purpose, txid, fee) of each
+    of its transactions that a node took, `ends` (time, end), `pays` the scripts that are its own,
+    `claims_pay` where its claims go. Times are true unix seconds, whatever its clock shows."""
+
+    deal: Deal
+    role: str
+    pays: frozenset[Hashable]
+    sent: list[tuple[int, str, str, int]] = field(default_factory=list)
+    ends: list[tuple[int, str]] = field(default_factory=list)
+    revealed_at: int | None = None
+    closed: bool = False
+    faults: list[str] = field(default_factory=list)
+
+    @property
+    def own(self) -> Leg:
+        """The leg this party locks."""
+        return self.deal.leg_i if self.role == "initiator" else self.deal.leg_p
+
+    @property
+    def theirs(self) -> Leg:
+        """The leg this party claims."""
+        return self.deal.leg_p if self.role == "initiator" else self.deal.leg_i

@@ -1,0 +1,129 @@
+"""What kind of world a seed makes: timings, chains, weather, and who is honest.
+
+Owns: `Setting`, drawn from a seed. Must not know: how any of it happens.
+"""
+
+from random import Random
+from typing import NamedTuple
+
+from protocol.bitcoin.params import ChainParams, params_for
+from protocol.terms import Exposure, Timing
+
+FAMILIES = ("bitcoin", "litecoin")
+
+START = 1_800_000_000
+
+HOME, SERVER = Exposure(6 * 3600, 6), Exposure(1800, 4)
+FAST, REGTEST = Exposure(600, 3), Exposure(30, 6)
+
+
+class Kind(NamedTuple):
+    """A way to time swaps: the terms' timing and both sides' exposures."""
+
+    name: str
+    timing: Timing
+    taker: Exposure
+    maker: Exposure
+    network: str
+
+
+KINDS = (
+    Kind("home", Timing.STANDARD, HOME, HOME, "mainnet"),
+    Kind("server", Timing.STANDARD, SERVER, SERVER, "mainnet"),
+    Kind("mixed", Timing.STANDARD, HOME, SERVER, "mainnet"),
+    Kind("fast", Timing.FAST, FAST, FAST, "mainnet"),
+    Kind("regtest", Timing.REGTEST, REGTEST, REGTEST, "regtest"),
+)
+_WEIGHTS = (2, 3, 2, 3, 3)
+
+
+class Weather(NamedTuple):
+    """One chain's. `mean` seconds a block takes, `slow` how often a stretch of slow blocks begins
+    (per block, in 1000ths); `early` and `low` the share of blocks stamped so, in percent; `peak`
+    the rate of a fee spike, 0 for none; `colluding` percent of blocks mined by the thief's friends;
+    `reorgs` how many within depth, `evictions` how many."""
+
+    mean: int
+    slow: int
+    early: int
+    low: int
+    peak: int
+    colluding: int
+    reorgs: int
+    evictions: int
+    replaces: bool
+
+
+class Setting(NamedTuple):
+    """`deep`: one reorganisation beyond depth happens on purpose. `faults`: how many crashes,
+    node troubles, full disks and absences each daemon has at most."""
+
+    seed: int
+    kind: Kind
+    depths: dict[str, int]
+    weather: dict[str, Weather]
+    swaps: int
+    rogues: int
+    faults: int
+    deep: bool
+    hands: int
+    least_units: int
+
+    def params(self, family: str) -> ChainParams:
+        """Of one of the two chains."""
+        return params_for(family, self.kind.network)
+
+
+_INTERVALS = {"bitcoin": (600, 900), "litecoin": (150, 225)}
+_DEPTHS = {
+    Timing.STANDARD: {"bitcoin": (3, 4), "litecoin": (12, 14)},
+    Timing.FAST: {"bitcoin": (1, 3), "litecoin": (3, 6)},
+    Timing.REGTEST: {"bitcoin": (2, 3), "litecoin": (3, 5)},
+}
+
+
+def draw(seed: int) -> Setting:
+    """The setting of `seed`, the same wherever it is drawn."""
+    rng = Random(f"setting {seed}")
+    kind = rng.choices(KINDS, _WEIGHTS)[0]
+    depths = {family: rng.randint(*_DEPTHS[kind.timing][family]) for family in FAMILIES}
+    if kind.name == "home":  # more would exceed 48 h
+        depths["litecoin"] = 12
+        depths["bitcoin"] = 3
+    rough = rng.random()
+    least_units = rng.choice((150_000, 1_000_000, 2_000_000, 20_000_000))
+    deep = rng.random() < 0.08
+    return Setting(
+        seed=seed,
+        kind=kind,
+        depths=depths,
+        weather={f: _weather(rng, kind, f, depths[f], rough, least_units) for f in FAMILIES},
+        swaps=rng.randint(60, 140),
+        rogues=rng.choice((0, 50, 80, 100)),
+        faults=0 if rough < 0.2 else rng.randint(0, 8),
+        deep=deep,
+        hands=rng.choice((0, 0, 10, 30)),
+        least_units=least_units,
+    )
+
+
+def _weather(
+    rng: Random, kind: Kind, family: str, depth: int, rough: float, least_units: int
+) -> Weather:
+    usual, stressed = _INTERVALS[family]
+    is_regtest = kind.timing is Timing.REGTEST
+    replaces = family == "bitcoin" or rng.random() < 0.6
+    # Rule 14: claim and refund at the stress rate cost at most a tenth of the value.
+    peak = min(500_000, least_units * 1000 // 2700)
+    calm = rough < 0.2
+    return Weather(
+        mean=8 if is_regtest else rng.choice((usual, usual, stressed)),
+        slow=0 if calm else rng.choice((0, 0, 10, 30)),
+        early=0 if calm else rng.choice((0, 20, 20, 100)),
+        low=0 if calm else rng.choice((0, 20)),
+        peak=peak if replaces and not calm and rng.random() < 0.4 else 0,
+        colluding=0 if calm else rng.choice((0, 20, 40)),
+        reorgs=0 if calm or depth < 2 else rng.choice((0, 1, 3)),
+        evictions=0 if calm else rng.choice((0, 3, 10)),
+        replaces=replaces,
+    )
