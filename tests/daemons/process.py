@@ -1,9 +1,11 @@
 """Owns one swapd process: its configuration, its start, its client, its end.
 
-Knows the command line and the control socket like any operator; nothing of swapd's inside.
+Knows the command line and the control socket like any operator; of swapd's inside only how to make
+opening the seed cheap.
 """
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -15,12 +17,15 @@ import trio
 
 from swapd.control.client import Client, open_client
 from swapd.control.failures import CallError, CannotConnectError
+from swapd.keys import seedfile
+from swapd.keys.secret import Secret
 from tests.nodes import Party
 from tests.nodes.process import end, kill, spawn, wait_ended
 
-START_SECONDS = 60
+START_SECONDS = 150
 STOP_SECONDS = 20
 PASSPHRASE = "only for tests"
+LEAST_COST = seedfile.Cost(passes=1, memory=8192)
 
 
 def _chain_lines(party: Party) -> list[str]:
@@ -54,12 +59,15 @@ class SwapdProcess:
         self.log = folder / "log.jsonl"
         self.config = folder / "swapd.toml"
         self.socket = folder / "regtest" / "rpc.sock"
+        self.seed = folder / "regtest" / "seed.enc"
         self.passphrase = PASSPHRASE
         self._passphrase_file = folder / "passphrase"
         self._clock = clock
         self._party = party
         self.bootstrap = tuple(bootstrap)
         self._settings = dict(settings or {})
+        self.environment: dict[str, str] = {}
+        """On top of our own at every start."""
         self._process: subprocess.Popen[bytes] | None = None
 
     # --- Life ---------------------------------------------------------------------------------
@@ -88,7 +96,13 @@ class SwapdProcess:
         done = await trio.run_process(
             [*self.command("init"), "--yes"], capture_stdout=True, check=True
         )
+        await trio.to_thread.run_sync(self._make_cheap)
         return done.stdout.decode()
+
+    def _make_cheap(self) -> None:
+        """Nobody guesses this passphrase, and the daemon is started hundreds of times."""
+        known = Secret(self.passphrase.encode())
+        seedfile.change_passphrase(self.seed, known, known, entropy=os.urandom, cost=LEAST_COST)
 
     def command(self, verb: str) -> list[str]:
         """What to run for `swapd <verb>` with this daemon's configuration."""
@@ -99,13 +113,14 @@ class SwapdProcess:
             command += ["--passphrase-file", str(self._passphrase_file)]
         return command
 
-    async def start(self, *, env: Mapping[str, str] | None = None, wait: bool = True) -> None:
+    async def start(self, *, wait: bool = True) -> None:
         """Starts the daemon; returns when its socket answers (unless `wait` is False)."""
-        if self._party is not None and not (self.folder / "regtest" / "seed.enc").exists():
+        if self._party is not None and not self.seed.exists():
             await self.init()
         self.write_config()
+        environment = {**os.environ, **self.environment}
         with self.log.open("ab") as log:
-            self._process = spawn(self.command("run"), env=env, stderr=log, stdout=log)
+            self._process = spawn(self.command("run"), env=environment, stderr=log, stdout=log)
         if wait:
             await self.wait_ready()
 

@@ -4,6 +4,7 @@ Fees are computed from the transactions on the chain, never believed from a daem
 """
 
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 from tests.daemons.fleet import Fleet
@@ -23,10 +24,12 @@ async def ends(fleet: Fleet, swap_id: str, *names: str) -> tuple[str, ...]:
     return tuple([await fleet.phase(name, swap_id) for name in names])
 
 
-async def check(fleet: Fleet, before: Balances, *swap_ids: str) -> None:
-    """Raises AssertionError unless each balance moved by just what these swaps' ends mean, and
-    nobody's by anything else."""
-    expected: dict[tuple[str, Chain], int] = defaultdict(int)
+async def check(
+    fleet: Fleet, before: Balances, *swap_ids: str, gifts: Mapping[tuple[str, Chain], int] = {}
+) -> None:
+    """Raises AssertionError unless each balance moved by just what these swaps' ends mean and by
+    `gifts` (what strangers paid in, less the fee of fetching it), and nobody's by anything else."""
+    expected = defaultdict[tuple[str, Chain], int](int, gifts)
     for name in fleet.daemons:
         for swap_id in swap_ids:
             for chain, units in (await _moves(fleet, name, swap_id)).items():
@@ -43,14 +46,32 @@ async def _moves(fleet: Fleet, name: str, swap_id: str) -> dict[Chain, int]:
     swap = await fleet.swap(name, swap_id)
     phase, moves = swap["summary"]["phase"], defaultdict[Chain, int](int)
     assert phase in {"completed", "refunded", "never_funded"}, swap["summary"]
+    has_children = any(line["what"] == "child" for line in swap["fees"])
     for leg in swap["legs"]:
         for tx in _final(leg):
             moves[leg["ticker"]] -= await fleet.fee(leg["ticker"], tx["txid"])
+            if tx["what"] in {"claim", "refund"} and has_children:
+                moves[leg["ticker"]] -= await _lifted(fleet, leg["ticker"], tx["txid"])
         if phase == "completed":
             units = int(leg["amount"]["units"])
             moves[leg["ticker"]] += -units if leg["ours"] else units
     _check_made(swap, phase)
     return moves
+
+
+async def _lifted(fleet: Fleet, chain: Chain, txid: str) -> int:
+    """What the children of a claim or refund paid, each the spend of the one before."""
+    funder, fees = fleet.world.funder, 0
+    found = await funder.rpc(chain, "getrawtransaction", txid, True)
+    block = await funder.rpc(chain, "getblock", found["blockhash"], 2)
+    while True:
+        for tx in block["tx"]:
+            if {"txid": txid, "vout": 0}.items() <= tx["vin"][0].items():
+                fees += await fleet.fee(chain, tx["txid"])
+                txid = tx["txid"]
+        if "nextblockhash" not in block:
+            return fees
+        block = await funder.rpc(chain, "getblock", block["nextblockhash"], 2)
 
 
 def _final(leg: dict[str, Any]) -> list[dict[str, Any]]:

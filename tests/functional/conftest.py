@@ -11,6 +11,7 @@ import pytest
 import trio
 
 from tests.daemons.fleet import Fleet
+from tests.daemons.mortal import MortalFleet
 from tests.nodes import World
 from tests.nodes.world import CHAINS
 
@@ -39,9 +40,9 @@ async def _end(fleet: Fleet) -> None:
 
 
 @pytest.fixture(scope="session")
-def fleet_session() -> Iterator[Fleet]:
+def fleet_session() -> Iterator[MortalFleet]:
     """The session's nodes and daemons, started once. Use `fleet`."""
-    fleet = Fleet(World(PARTIES), PARTIES, settings=QUICK)
+    fleet = MortalFleet(World(PARTIES), PARTIES, settings=QUICK)
     try:
         trio.run(_begin, fleet)
         yield fleet
@@ -50,7 +51,9 @@ def fleet_session() -> Iterator[Fleet]:
 
 
 @pytest.fixture
-async def fleet(fleet_session: Fleet, request: pytest.FixtureRequest) -> AsyncIterator[Fleet]:
+async def fleet(
+    fleet_session: MortalFleet, request: pytest.FixtureRequest
+) -> AsyncIterator[MortalFleet]:
     """A relay, a maker and two takers, all healthy, no offer and no swap open."""
     await mend(fleet_session)
     yield fleet_session

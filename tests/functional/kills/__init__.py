@@ -1,0 +1,1 @@
+"""kill -9 of each daemon at every point of a swap's life, on real daemons and nodes."""

@@ -1,0 +1,41 @@
+"""A mutant as a value, and the files that most of them break.
+
+Owns: `Mutant`. Must not know: which mutants there are, how one is applied or judged.
+"""
+
+from typing import NamedTuple
+
+
+class Mutant(NamedTuple):
+    """One broken rule: in `path` the text `old`, which is there exactly once, becomes `new`.
+
+    `tiers` look for it in this order: "pure" and "engine" worlds, or "tests", the tests named in
+    `tests`: for what no world can bring about because another rule stands behind this one.
+    """
+
+    name: str
+    rule: str
+    what: str
+    path: str
+    old: str
+    new: str
+    tiers: tuple[str, ...] = ("pure",)
+    tests: tuple[str, ...] = ()
+
+
+READING = "protocol/swap/reading.py"
+MACHINE = "protocol/swap/machine.py"
+PENDING = "protocol/swap/pending.py"
+TIMELOCKS = "protocol/swap/timelocks.py"
+FEES = "protocol/swap/fees.py"
+RUNNER = "swapd/engine/runner.py"
+BOOK = "protocol/book.py"
+MAKER = "protocol/negotiation/maker.py"
+TAKER = "protocol/negotiation/taker.py"
+CHECKS = "protocol/negotiation/checks.py"
+SWAP_TESTS = (
+    "tests/protocol/swap/test_scenarios.py",
+    "tests/protocol/swap/test_gates.py",
+    "tests/protocol/swap/test_hostile.py",
+    "tests/protocol/swap/test_totality.py",
+)
