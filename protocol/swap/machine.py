@@ -57,7 +57,7 @@ from protocol.swap.states import (
 from protocol.terms import Role
 
 EXTRA_SECONDS = 14 * 86400
-"""After this long beyond the worst freeze a stranger's output keeps no ended swap open: if fees
+"""After this long beyond the last expiry a stranger's output keeps no ended swap open: if fees
 never let it be swept back, it is not worth watching for."""
 
 MAX_REPLACED = 100
@@ -111,7 +111,7 @@ def is_closed(state: SwapState) -> bool:
     """Nothing is owed any more: the end is reached and no extra output waits to be swept back."""
     if state.outcome is None:
         return False
-    if state.now > reading.schedule(state).worst_freeze + EXTRA_SECONDS:
+    if state.now > state.agreement.terms.leg_i.expiry + EXTRA_SECONDS:
         return True
     depth = state.agreement.own.depth
     extras = reading.extra_locks(state)
