@@ -108,7 +108,9 @@ def _lock(side: "Side", effect: BuildLock) -> SignedLock:
     needed = leg.units * 11 // 10 + 100_000
     if before is None:
         refs = [side.daemon.free_coin(chain.family, needed)]
-        rivals = [s.promised for s in side.daemon.sides if s is not side and not s.is_closed]
+        # A lock that could not be journalled never leaves the daemon: it promises nothing.
+        others = [s for s in side.daemon.sides if s is not side and not s.is_closed]
+        rivals = [s.promised for s in others if signed_lock(s.state) is not None]
         if any(refs[0] in promised for promised in rivals):
             side.diary.faults.append("was given a coin that another swap has promised")
         side.promised = frozenset(refs)

@@ -218,7 +218,9 @@ class Rogue:
             self._spend(chain, paid.ref, paid.units, ("claim", preimage), 0)
 
     def _preimage(self) -> bytes | None:
-        """What this side may know: its own, or one that was shown."""
+        """What this side may know: its own, or one that was shown; only if the script takes it."""
+        if len(self.swap.preimage) != 32:
+            return None
         if self.role == "initiator":
             return self.swap.preimage
         return self.swap.preimage if self.swap.is_public else None
