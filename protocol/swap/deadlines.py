@@ -28,6 +28,9 @@ from protocol.swap.fees import Curve
 from protocol.swap.states import Learned, Revealed, SignedLock, SwapState
 from protocol.terms import Role
 
+LATE_SHARE = 10
+"""Beyond the worst freeze (a kill: T_P) one part in this of the coins may go into the fee."""
+
 LOCK_SHARE = 50
 """A lock pays at most one part in this of its amount to be in time: a kill is cheaper than more."""
 
@@ -51,7 +54,7 @@ def refund_curve(state: SwapState, view: ChainView, lock: LockSeen) -> Curve:
     is_extra = own is None or own.ref != lock.ref
     participant = state.agreement.role is Role.PARTICIPANT
     if is_extra or not (participant or isinstance(state.secret, Revealed)):
-        cap = fees.calm(view, cap)
+        cap = _patient(view, cap, late=not is_extra and state.now >= times.worst_freeze)
     if participant:
         return Curve(times.expiry_p, times.kill_deadline, cap)
     return Curve(times.expiry_i, times.worst_freeze, cap)
@@ -65,7 +68,14 @@ def kill_curve(state: SwapState, view: ChainView, lock: SignedLock) -> Curve:
     cap = fees.affordable_rate(stake, KILL_VBYTES * len(lock.coins))
     if state.agreement.role is Role.PARTICIPANT:
         return Curve(times.lock_gate_p, times.kill_deadline, cap)
-    return Curve(times.lock_gate_i, times.expiry_p, fees.calm(view, cap))
+    cap = _patient(view, cap, late=state.now >= times.expiry_p)
+    return Curve(times.lock_gate_i, times.expiry_p, cap)
+
+
+def _patient(view: ChainView, cap: int, *, late: bool) -> int:
+    """What is paid where nobody else can take the coins: a calm rate, and once `late` up to a part
+    of them. An estimate can be far too low for long: coins must not be frozen by it for ever."""
+    return max(fees.calm(view, cap), cap // LATE_SHARE) if late else fees.calm(view, cap)
 
 
 def lock_curve(state: SwapState, view: ChainView) -> Curve:

@@ -128,9 +128,14 @@ def test_a_participants_refund_is_at_its_cap_when_it_must_be_mined() -> None:
 
 def test_an_initiators_refund_burns_no_more_than_patience_unless_it_is_contested() -> None:
     times = schedule(begun(TAKER))
-    late = view(lock(LegName.I, 99), median_time=times.worst_freeze)
-    state = at(locked(TAKER), times.worst_freeze - T0, own=late, theirs=view())
-    assert rates(state, BuildRefund) == [fees.CALM_TIMES * 2_000]
+    late = view(lock(LegName.I, 99), median_time=times.worst_freeze - 1)
+    state = at(locked(TAKER), times.worst_freeze - 1 - T0, own=late, theirs=view())
+    assert rates(state, BuildRefund) == [pytest.approx(fees.CALM_TIMES * 2_000, rel=0.05)]
+    tried = Tx(b"r", "r", 1, 64_000, 990, f"lock-{LegName.I.value}:0")
+    frozen = msgspec.structs.replace(locked(TAKER), refunds=(tried,))
+    frozen = at(frozen, times.worst_freeze - T0, own=late, theirs=view())
+    tenth = (PAYS[LegName.I] - 1_000) * 1000 // 131 // 10
+    assert rates(frozen, BuildRefund) == [tenth], "the estimate must be wrong"
     cap = (PAYS[LegName.I] - 1_000) * 1000 // 131
     before = Tx(b"r", "r", 1, cap // 8 + 1, 990, f"lock-{LegName.I.value}:0")
     state = msgspec.structs.replace(out(TAKER), refunds=(before,))
@@ -141,8 +146,10 @@ def test_an_initiators_refund_burns_no_more_than_patience_unless_it_is_contested
 def test_a_kill_has_a_deadline_for_a_participant_and_time_for_an_initiator() -> None:
     own = Killing(signed(TAKER), Tx(b"k", "k", 1, 63_500, 990, "coin:0"))
     state = msgspec.structs.replace(released(TAKER), own=own)
-    state = at(state, 900, own=view(lock(LegName.I, 0)), theirs=view())
+    state = at(state, 164, own=view(lock(LegName.I, 0)), theirs=view())
     assert rates(state, BuildKill) == [64_000], "thirty-two times the estimate"
+    state = at(state, 900, own=view(lock(LegName.I, 0)), theirs=view())
+    assert rates(state, BuildKill) == [(PAYS[LegName.I] - 1_000) * 1000 // 110 // 10]
     own = Killing(signed(MAKER), Tx(b"k", "k", 1, 60_000, 990, "coin:0"))
     state = msgspec.structs.replace(released(MAKER), own=own)
     alone = at(state, 60, own=view(lock(LegName.P, 0)), theirs=view())
