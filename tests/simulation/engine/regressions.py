@@ -9,4 +9,5 @@ REGRESSIONS: Final[dict[int, str]] = {
     1: "a journal did not fold to its own rows after the wall clock was set back",
     23: "the first kill after its deadline paid all that was at stake",
     820: "offers posted while the clock was hours ahead: invisible to all others",
+    672990362: "the world ended while a take was being talked about: its promise was no leak",
 }

@@ -40,6 +40,9 @@ BLOCK: Final = 20_000
 BUSY: Final = 60
 """Seconds in which operators begin new things."""
 
+TALK: Final = 90
+"""Seconds in which a take that was begun has come to an end, one way or the other."""
+
 COINS: Final = {BTC: 50_000_000, LTC: 4_000_000_000}
 BUGS: Final = frozenset(
     {
@@ -140,8 +143,12 @@ class Scene:
         return self.is_calm and self.timeline.now() - max(self.calm_since, self.begun + BUSY) > 100
 
     def _is_done(self) -> bool:
+        # A take that is being talked about when the world ends is no promise forgotten.
+        may_talk = self.timeline.now() - self.begun < BUSY + TALK
         for daemon in self.daemons.values():
             if daemon.is_honest and (daemon.disk.open or not daemon.ready):
+                return False
+            if daemon.is_honest and may_talk and any(daemon.ledger.held(a) for a in (BTC, LTC)):
                 return False
         return True
 
