@@ -11,7 +11,7 @@ import pytest
 from tests.simulation.engine import world
 from tests.simulation.engine.regressions import REGRESSIONS
 
-FRESH = 40
+FRESH = 30
 """Worlds in each run of the tests: about 50 seconds of one core."""
 SHARE = 10
 _FIRST = int(os.environ.get("SIM_FIRST", Random().randrange(10**9)))

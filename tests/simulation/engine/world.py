@@ -40,6 +40,9 @@ BLOCK: Final = 20_000
 BUSY: Final = 60
 """Seconds in which operators begin new things."""
 
+ECHO: Final = 65
+"""Seconds after the last end in which everybody hears of it: two heartbeats of a maker."""
+
 TALK: Final = 90
 """Seconds in which a take that was begun has come to an end, one way or the other."""
 
@@ -61,6 +64,7 @@ class Scene:
         self.rng = Random(seed)
         self.timeline = Timeline(clock)
         self.over = False
+        self._done_since: float | None = None
         self.stamps: dict[AssetId, StampClock] = {}
         self.ledgers: dict[AssetId, FakeLedger] = {}
         for params in (BITCOIN_REGTEST, LITECOIN_REGTEST):
@@ -136,7 +140,13 @@ class Scene:
             return True
         if age < BUSY or (self.sees_books and not self.is_settled()):
             return False
-        return self._is_done()
+        if not self._is_done():
+            self._done_since = None
+            return False
+        if self._done_since is None:
+            self._done_since = self.timeline.now()
+        # What the last end changed in an offer must have reached the other books.
+        return self.timeline.now() - self._done_since >= ECHO
 
     def is_settled(self) -> bool:
         """The world has been calm for long enough that all books must tell the truth."""
