@@ -12,7 +12,7 @@ from tests.simulation import report, runs
 from tests.simulation.pure.world import World
 
 ROOT = Path(__file__).resolve().parents[2]
-FRESH_SEEDS = 60
+FRESH_SEEDS = 30
 """Of the pure tier, by count and not by time: about a minute of two cores."""
 
 ALWAYS_SEEDS = range(40, 43)

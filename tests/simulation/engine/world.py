@@ -40,8 +40,8 @@ BLOCK: Final = 20_000
 BUSY: Final = 60
 """Seconds in which operators begin new things."""
 
-ECHO: Final = 65
-"""Seconds after the last end in which everybody hears of it: two heartbeats of a maker."""
+ECHO: Final = 35
+"""Seconds after the last end in which everybody hears of it: a heartbeat of a maker and more."""
 
 TALK: Final = 90
 """Seconds in which a take that was begun has come to an end, one way or the other."""
