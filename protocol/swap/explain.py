@@ -166,13 +166,6 @@ def _safe_until(state: SwapState, phase: Phase) -> int:
     return min(times.expiry_p, times.kill_deadline)
 
 
-def _kills(state: SwapState) -> set[str]:
-    """All versions of our kill, and whatever else we signed before."""
-    own = state.own
-    newest = {own.kill.txid} if isinstance(own, Killing | Dead) and own.kill is not None else set()
-    return newest | {tx.txid for tx in state.replaced}
-
-
 def _warnings(state: SwapState) -> tuple[str, ...]:
     found: list[str] = []
     for view in (state.view_i, state.view_p):
@@ -180,7 +173,11 @@ def _warnings(state: SwapState) -> tuple[str, ...]:
             found += view.problems
     own_view = reading.own_view(state)
     conflict = own_view.conflict if own_view is not None else None
-    if state.outcome is None and conflict is not None and conflict.txid not in _kills(state):
+    if (
+        state.outcome is None
+        and conflict is not None
+        and conflict.txid not in reading.own_kills(state)
+    ):
         found.append(f"an input of our lock is spent by {conflict.txid}, which is not our lock")
     if state.outcome is None and reading.extra_locks(state):
         found.append("more than one output pays our script; the others are swept back after expiry")

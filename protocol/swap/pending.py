@@ -138,13 +138,11 @@ def _kill(state: SwapState) -> list[Effect]:
 def _is_operators(state: SwapState, view: ChainView) -> bool:
     """The lock's coins are being spent by a transaction that is none of our kills: the operator's
     own, which is as good as one. It is left alone while there is time."""
-    conflict, own = view.conflict, state.own
-    if conflict is None or not isinstance(own, Killing):
+    if view.conflict is None:
         return False
-    ours = {tx.txid for tx in state.replaced} | ({own.kill.txid} if own.kill else set())
     participant = state.agreement.role is Role.PARTICIPANT
     late = participant and state.now >= reading.schedule(state).expiry_p
-    return conflict.txid not in ours and not late
+    return view.conflict.txid not in reading.own_kills(state) and not late
 
 
 def _claim(state: SwapState) -> list[Effect]:
@@ -164,7 +162,7 @@ def _claim(state: SwapState) -> list[Effect]:
     if rate is not None:
         preimage = state.secret.preimage if isinstance(state.secret, Learned) else None
         return [BuildClaim(lock, rate, preimage)]
-    if previous is not None and not (seen and spend is not None and spend.txid == previous.txid):
+    if previous is not None and (spend is None or spend.txid != previous.txid):
         return [BroadcastClaim(previous.raw, previous.txid)]
     return []
 
@@ -260,7 +258,7 @@ def _refund(state: SwapState, view: ChainView, lock: LockSeen) -> list[Effect]:
         rate = lifting.with_parent(state, lock, rate, curve)
         # Below the floor nobody would relay it: wait for cheaper days.
         return [BuildRefund(lock, rate)] if rate >= view.fee_floor else []
-    if previous is not None and not (seen and spend is not None and spend.txid == previous.txid):
+    if previous is not None and (spend is None or spend.txid != previous.txid):
         return [BroadcastRefund(previous.raw, previous.txid)]
     return []
 

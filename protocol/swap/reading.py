@@ -7,7 +7,7 @@ Must not know: transitions, effects.
 import hashlib
 
 from protocol.swap.facts import ChainView, LockSeen, Restriction, Spend, SpendKind
-from protocol.swap.states import Held, Killing, Released, SignedLock, SwapState
+from protocol.swap.states import Dead, Held, Killing, Released, SignedLock, SwapState
 from protocol.swap.timelocks import Schedule, schedule_of
 from protocol.terms import LegName, LegTerms, Role
 
@@ -105,6 +105,14 @@ def extra_locks(state: SwapState) -> tuple[LockSeen, ...]:
         and other.units >= LEAST_EXTRA
         and (lock is None or other.ref != lock.ref)
     )
+
+
+def own_kills(state: SwapState) -> frozenset[str]:
+    """The txids of all versions of our kill, and of whatever else of ours was replaced."""
+    own = state.own
+    newest = own.kill if isinstance(own, Killing | Dead) else None
+    signed = (*state.replaced, newest) if newest is not None else state.replaced
+    return frozenset(tx.txid for tx in signed)
 
 
 def is_confirmed(lock: LockSeen | None) -> bool:

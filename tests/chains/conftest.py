@@ -13,6 +13,22 @@ from tests.nodes import NodeOptions, World
 from tests.nodes.node import Chain as Family
 from tests.nodes.world import FUNDER
 
+EVERYWHERE = (
+    "fake",
+    pytest.param("bitcoind", marks=pytest.mark.nodes),
+    pytest.param("litecoind", marks=pytest.mark.nodes),
+)
+
+
+def _running(options: dict[tuple[str, Family], NodeOptions]) -> Iterator[World]:
+    """The funder's nodes alone, while the fixture lives."""
+    world = World((), options=options)
+    try:
+        trio.run(world.start)
+        yield world
+    finally:
+        trio.run(world.stop)
+
 
 @pytest.fixture(scope="session")
 def lone_world_session() -> Iterator[World]:
@@ -25,21 +41,10 @@ def lone_world_session() -> Iterator[World]:
         (FUNDER, "BTC"): NodeOptions(extra=forgetful),
         (FUNDER, "LTC"): NodeOptions(txindex=True, extra=(*forgetful, "-mempoolreplacement=1")),
     }
-    world = World((), options=options)
-    try:
-        trio.run(world.start)
-        yield world
-    finally:
-        trio.run(world.stop)
+    yield from _running(options)
 
 
-@pytest.fixture(
-    params=[
-        "fake",
-        pytest.param("bitcoind", marks=pytest.mark.nodes),
-        pytest.param("litecoind", marks=pytest.mark.nodes),
-    ]
-)
+@pytest.fixture(params=EVERYWHERE)
 def place(request: pytest.FixtureRequest) -> tuple[World, Family] | None:
     """Where a bench stands: a world, and which of its chains; None for the fake."""
     if request.param == "fake":
@@ -67,21 +72,10 @@ def hard_world_session() -> Iterator[World]:
         (FUNDER, "BTC"): NodeOptions(extra=(*hard, "-mempoolreplacement=0")),
         (FUNDER, "LTC"): NodeOptions(txindex=True, extra=hard),
     }
-    world = World((), options=options)
-    try:
-        trio.run(world.start)
-        yield world
-    finally:
-        trio.run(world.stop)
+    yield from _running(options)
 
 
-@pytest.fixture(
-    params=[
-        "fake",
-        pytest.param("bitcoind", marks=pytest.mark.nodes),
-        pytest.param("litecoind", marks=pytest.mark.nodes),
-    ]
-)
+@pytest.fixture(params=EVERYWHERE)
 def hard_place(request: pytest.FixtureRequest) -> tuple[World, Family] | None:
     """As `place`, where there is little room and what was seen first stays."""
     if request.param == "fake":
