@@ -1,4 +1,4 @@
-"""Whole daemons in ten fixed worlds (SIM_FIRST names others), and in those that once found something.
+"""Whole daemons in ten fixed worlds, and in those that once found something.
 
 A failing seed prints its story and the command that replays it.
 """
