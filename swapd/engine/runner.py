@@ -200,6 +200,12 @@ class Runner:
     def _counts(self) -> dict[LegName, int]:
         return {leg: self._observer.chain(self.state, leg).change_count() for leg in LegName}
 
+    def _next_deadline(self) -> int | None:
+        """Unix seconds. Counted from the last look: a state that could not be journalled stands
+        still, and a deadline that it has not taken in would be due again and again."""
+        looked = self._facts.wall if self._facts is not None else self.state.now
+        return next_deadline(msgspec.structs.replace(self.state, now=max(self.state.now, looked)))
+
     async def _wait(self, counts: dict[LegName, int], seconds: float) -> None:
         """Until a chain changed, somebody poked, a deadline passed, or `seconds` went by."""
         with trio.move_on_after(seconds):
@@ -214,7 +220,7 @@ class Runner:
                     nursery.cancel_scope.cancel()
 
                 async def deadline() -> None:
-                    due = next_deadline(self.state)
+                    due = self._next_deadline()
                     # The clock may be a test clock: no timer can tell when it will be due.
                     while due is None or self._world.clock.now() < due:  # noqa: ASYNC110 - see above
                         await trio.sleep(CLOCK_SECONDS)

@@ -1,6 +1,8 @@
 """How each failure of a node is named, and that its answers are bounded and exact."""
 
+import gc
 import json
+import warnings
 from decimal import Decimal
 from pathlib import Path
 
@@ -59,6 +61,27 @@ async def test_a_port_where_nobody_listens_is_unreachable() -> None:
     config = NodeConfig(url=f"http://127.0.0.1:{port}", wallet="", user="u", password="p")
     with pytest.raises(NodeUnreachable, match="is it running"):
         await Rpc(config).call("getblockcount")
+
+
+async def test_a_node_that_goes_away_during_a_call_leaves_nothing_behind() -> None:
+    """Not even an unfinished generator, which ends a daemon that runs with strict warnings."""
+
+    async def hang_up(stream: trio.SocketStream) -> None:
+        await stream.receive_some(1)
+        await stream.aclose()
+
+    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    port = listeners[0].socket.getsockname()[1]
+    config = NodeConfig(url=f"http://127.0.0.1:{port}", wallet="", user="u", password="p")
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.serve_listeners, hang_up, listeners)
+            with pytest.raises(NodeUnreachable, match="is it running"):
+                await Rpc(config).call("sendrawtransaction", "00" * 10_000_000)
+            nursery.cancel_scope.cancel()
+        gc.collect()
+    assert [str(warning.message) for warning in told] == []
 
 
 async def test_an_answer_without_end_is_cut() -> None:

@@ -25,7 +25,7 @@ from swapd.ports import (
     SignedTx,
     StoreError,
 )
-from tests.engine.swaps.stage import COIN, Stage
+from tests.engine.swaps.stage import COIN, Stage, times_of
 from tests.engine.swaps.stories import check_books, script_of
 from tests.fakes.chain import FakeChain
 
@@ -61,6 +61,29 @@ def _refuse_all_but_the_first() -> Callable[[str], None]:
             raise StoreError("no space")
 
     return refuse
+
+
+async def test_a_full_disk_and_a_deadline_that_passed_keep_nobody_busy(
+    stage: Stage, mock_clock: MockClock
+) -> None:
+    """The step at a deadline can't be journalled, so the deadline stays ahead of the state."""
+    tries: list[int] = []
+
+    def refuse(_what: str) -> None:
+        tries.append(1)
+        if 1 < len(tries) < 200:  # a loop without pause would never end otherwise
+            raise StoreError("no space")
+
+    async with stage.running():
+        taken, _ = stage.agreement()
+        stage.taker.btc.down = True
+        stage.taker.store.before_write = refuse
+        await stage.taker.start(taken)
+        stage.taker.btc.down = False
+        stage.clock.advance(times_of(taken).lock_gate_i - stage.clock.now())
+        await stage.settle()
+        await stage.settle(2)
+    assert 1 < len(tries) < 20
 
 
 async def test_a_full_disk_never_lets_the_preimage_out(stage: Stage, mock_clock: MockClock) -> None:

@@ -238,8 +238,9 @@ class Thief:
         if lock.spend is not None and lock.spend.kind.value == "claim":
             if lock.spend.depth == 0 and self._mischief and self._rng.random() < 0.3:
                 self._mischief -= 1
-                self._chain(self.other).ledger.drop(lock.spend.txid)
-                self._say("hides its claim again")
+                if self._chain(self.other).ledger.chain.evict(lock.spend.txid):
+                    self._chain(self.other).ledger.notify()
+                    self._say("hides its claim again")
             return
         if lock.spend is not None and lock.spend.depth > 0:
             return
