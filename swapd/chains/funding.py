@@ -22,6 +22,7 @@ from swapd.chains.mempool import Mempool
 from swapd.chains.rpc import Rpc
 from swapd.chains.selection import (
     P2WPKH_SCRIPT_BYTES,
+    SETTLED,
     Selection,
     estimate_vsize,
     exactly,
@@ -127,15 +128,17 @@ class Funding:
         lengths: Sequence[int],
         only: Sequence[Coin] | None = None,
     ) -> Selection:
-        """From the free coins, or exactly `only`. Raises WalletLocked; InsufficientFunds, telling
+        """From the free coins, settled ones first, or exactly `only`. Raises WalletLocked; InsufficientFunds, telling
         what is merely not confirmed yet."""
         await self._wallet.require_unlocked()
         if only is not None:
             return exactly(only, amount, fee_rate, lengths)
-        free = await self._wallet.free_coins()
-        chosen = select(free, amount, fee_rate, lengths)
-        if chosen is not None:
-            return chosen
+        free: list[Coin] = []
+        for confirmations in (SETTLED, 1):
+            free = await self._wallet.free_coins(confirmations)
+            chosen = select(free, amount, fee_rate, lengths)
+            if chosen is not None:
+                return chosen
         confirmed = sum(coin.units for coin in free)
         unconfirmed = await self._wallet.unconfirmed_units()
         fee = fee_for(estimate_vsize(free[:1], lengths), fee_rate)

@@ -18,6 +18,10 @@ from swapd.ports import Coin, InsufficientFunds
 MAX_COINS: Final = 200
 """Coins of one transaction: keeps it far under the 100,000 vB that nodes relay."""
 
+SETTLED: Final = 6
+"""Confirmations from which a coin comes first: a reorganisation that took the coin of a lock away
+could leave a lock that never confirms and is never dead either."""
+
 P2WPKH_SCRIPT_BYTES: Final = 22
 
 _INPUT_WEIGHT: Final = {

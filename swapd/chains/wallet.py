@@ -97,12 +97,12 @@ class Wallet:
         if "unlocked_until" in info and whole(info["unlocked_until"], 0, 2**63) == 0:
             raise self._locked_error()
 
-    async def free_coins(self) -> list[Coin]:
-        """Confirmed, spendable, native segwit, not reserved by us, not locked by the operator."""
+    async def free_coins(self, confirmations: int = 1) -> list[Coin]:
+        """So often confirmed, spendable, native segwit, not reserved by us, not locked by the operator."""
         held = self._held()
         if self._locked - held:  # coins of a lock that never came to be
             await self._apply()
-        listed = await self._listed(1, safe_only=True)
+        listed = await self._listed(confirmations, safe_only=True)
         return [coin for coin in listed if is_usable(coin.script_pubkey) and coin.ref not in held]
 
     async def unconfirmed_units(self) -> int:

@@ -56,6 +56,26 @@ async def test_a_lock_takes_the_smallest_coin_that_suffices(bench: Bench) -> Non
     assert [coin.units for coin in lock.coins] == [2 * COIN]
 
 
+async def test_a_coin_that_a_reorganisation_could_take_is_the_last_choice(bench: Bench) -> None:
+    """A lock on a coin that vanished would never confirm, and never be dead either."""
+    await bench.give(1, 5 * COIN)
+    await bench.mine(5)
+    await bench.give(1, 2 * COIN)
+    await bench.mine(4)
+    first = await fund(bench.chain, new_deal(bench, units=COIN))
+    assert [coin.units for coin in first.coins] == [5 * COIN]
+    second = await fund(bench.chain, new_deal(bench, units=COIN))
+    assert [coin.units for coin in second.coins] == [2 * COIN]
+
+
+async def test_once_it_is_settled_the_smaller_coin_is_taken(bench: Bench) -> None:
+    await bench.give(1, 5 * COIN)
+    await bench.give(1, 2 * COIN)
+    await bench.mine(5)
+    lock = await fund(bench.chain, new_deal(bench, units=COIN))
+    assert [coin.units for coin in lock.coins] == [2 * COIN]
+
+
 async def test_a_change_that_would_be_dust_goes_to_the_fee(bench: Bench) -> None:
     await bench.give(1, COIN)
     lock = await fund(bench.chain, new_deal(bench, units=COIN - 900))

@@ -32,7 +32,7 @@ from protocol.bitcoin.tx import (
 from protocol.swap.facts import ChainView, LockSeen
 from protocol.terms import LegTerms, PinnedBlock
 from swapd.chains import spending
-from swapd.chains.selection import estimate_vsize, exactly, select
+from swapd.chains.selection import SETTLED, estimate_vsize, exactly, select
 from swapd.ports import (
     BroadcastResult,
     ChainError,
@@ -228,17 +228,18 @@ class FakeChain:
         self._used = (self._used + 1) % _KEYS
         return self._keys.key(self._used).script
 
-    def _coins(self) -> list[Coin]:
-        """Confirmed coins of the wallet that nobody holds."""
-        return [coin for coin in self._owned() if coin.ref not in self._reserved | self._fresh]
+    def _coins(self, depth: int = 1) -> list[Coin]:
+        """Coins of the wallet, that deep at least, that nobody holds."""
+        held = self._reserved | self._fresh
+        return [coin for coin in self._owned(depth=depth) if coin.ref not in held]
 
-    def _owned(self, *, mempool: bool = True) -> list[Coin]:
+    def _owned(self, *, mempool: bool = True, depth: int = 1) -> list[Coin]:
         node = self.node
         return [
             Coin(paid.ref, paid.units, script)
             for script in self._keys.scripts
             for paid in node.unspent(script, mempool=mempool)
-            if paid.depth and not paid.is_coinbase
+            if paid.depth >= depth and not paid.is_coinbase
         ]
 
     def _unconfirmed(self) -> int:
@@ -287,12 +288,14 @@ class FakeChain:
     def _choose(
         self, amount: int, fee_rate: int, lengths: list[int], only: Sequence[Coin] | None = None
     ) -> tuple[Coin, ...]:
-        free = self._coins()
         if only is not None:
             return exactly(only, amount, fee_rate, lengths).coins
-        chosen = select(free, amount, fee_rate, lengths)
-        if chosen is not None:
-            return chosen.coins
+        free: list[Coin] = []
+        for depth in (SETTLED, 1):
+            free = self._coins(depth)
+            chosen = select(free, amount, fee_rate, lengths)
+            if chosen is not None:
+                return chosen.coins
         confirmed, unconfirmed = sum(coin.units for coin in free), self._unconfirmed()
         msg = f"not enough confirmed coins: {amount} needed, {confirmed} free"
         if confirmed + unconfirmed > amount:
