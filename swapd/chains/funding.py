@@ -128,8 +128,8 @@ class Funding:
         lengths: Sequence[int],
         only: Sequence[Coin] | None = None,
     ) -> Selection:
-        """From the free coins, settled ones first, or exactly `only`. Raises WalletLocked; InsufficientFunds, telling
-        what is merely not confirmed yet."""
+        """From the free coins, settled ones first, or exactly `only`. Raises WalletLocked;
+        InsufficientFunds, telling what is merely not confirmed yet."""
         await self._wallet.require_unlocked()
         if only is not None:
             return exactly(only, amount, fee_rate, lengths)

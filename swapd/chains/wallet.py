@@ -98,7 +98,8 @@ class Wallet:
             raise self._locked_error()
 
     async def free_coins(self, confirmations: int = 1) -> list[Coin]:
-        """So often confirmed, spendable, native segwit, not reserved by us, not locked by the operator."""
+        """So often confirmed, spendable, native segwit, not reserved by us, not locked by the
+        operator."""
         held = self._held()
         if self._locked - held:  # coins of a lock that never came to be
             await self._apply()
