@@ -91,6 +91,7 @@ class Answering:
     async def run(self) -> None:
         """Raises RemoteProtocolError (the answer is no), ChannelClosed, ChainError, StoreError."""
         asked = await self._hear_take()
+        parley.require_may_begin(self._world)
         offer = self._desk.offers.get(asked.take.offer_id)
         pair = await parley.look(self._world, offer)
         granted = rules.grant(
@@ -182,6 +183,7 @@ class Answering:
         now = self._world.clock.now()
         rules.check_acceptable(proposed, is_hashlock_new=is_new, now=now)
         accepted, answer = rules.accept(proposed, signature)
+        parley.require_may_begin(self._world)
         await self._desk.swaps.start(self._agreement(accepted, pair, salt, addresses, now))
         self._agreed = True
         self._desk.ledger.agree(self.swap_id)

@@ -121,6 +121,7 @@ class Asking:
     ) -> tuple[rules.Draft, parley.Pair]:
         """All that our own side can know. Raises RemoteProtocolError, ChainError, ValueError."""
         world, offer = self._world, self._offer
+        parley.require_may_begin(world)
         if offer.maker == world.signer.maker_key():
             raise RemoteProtocolError(Refusal.OWN_OFFER, "this offer is our own")
         if destination is not None:
@@ -177,6 +178,7 @@ class Asking:
             with trio.move_on_after(CLOSE_SECONDS, shield=True):
                 await channel.aclose()
         agreement = await self._agreement(agreed, pair, destination)
+        parley.require_may_begin(self._world)
         await self._swaps.start(agreement)
         self._agreed = True
         self._ledger.agree(self._swap_id)

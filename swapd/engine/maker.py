@@ -49,6 +49,7 @@ _PRIVATE: Final = {
     Refusal.NODE_NOT_READY: "not ready for swaps at this moment",
     Refusal.INSUFFICIENT_FUNDS: "not enough coins at this moment",
     Refusal.LIMIT_REACHED: "over a limit of this maker",
+    Refusal.SHUTTING_DOWN: "this maker is stopping",
     Refusal.INTERNAL: "a fault on our side",
 }
 """What a stranger is told instead of the state of our nodes, wallet and configuration."""

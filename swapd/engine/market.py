@@ -281,6 +281,10 @@ class Market:
         self._tell_readers()
         self._publisher.say_everywhere(item_of(ItemKind.FLOOR, signed))
 
+    def fall_silent(self) -> None:
+        """Never speaks for our key again: leases end what others still show of us."""
+        self._publisher.fall_silent()
+
     async def retire(self) -> None:
         """Our key's permanent farewell, published at once. There is no way back."""
         retire = Retire(IDENTITY_VERSION, self._own, self._world.clock.now())

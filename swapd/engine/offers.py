@@ -111,6 +111,11 @@ class OwnOffers:
         self._posting = trio.Lock()
         self._closing = False
 
+    @property
+    def _is_closed(self) -> bool:
+        """Nothing is published or given: we stop, or no swap may begin."""
+        return self._closing or bool(self._world.mode.may_begin())
+
     # --- Life ---------------------------------------------------------------------------------
 
     async def start(self, lookup: SwapLookup, running: Iterable[SwapState] = ()) -> int:
@@ -142,7 +147,12 @@ class OwnOffers:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Stores and publishes what changed, until cancelled."""
-        task_status.started()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._obey_mode)
+            task_status.started()
+            await self._write()
+
+    async def _write(self) -> None:
         while True:
             with trio.move_on_after(RETRY_SECONDS):
                 await self._wake.wait()
@@ -206,8 +216,8 @@ class OwnOffers:
     async def post(self, draft: Draft, *, dry_run: bool = False) -> Standing:
         """Posts an offer, on disk before anybody sees it. With `dry_run` everything is checked
         and nothing kept. Raises ApiError: nothing was committed."""
-        if self._closing:
-            raise ApiError(ErrorName.SHUTTING_DOWN, "the daemon is stopping", "start it again")
+        if self._is_closed:
+            raise self._no_offers()
         async with self._posting:
             account = await examine(self._world, draft)
             self._check_room(account)
@@ -224,11 +234,23 @@ class OwnOffers:
                 raise ApiError(_store_problem(error), str(error)) from error
         return self._standing_of(slot)
 
+    def _require_published(self, slot: _Slot) -> None:
+        """Raises ApiError where offers were closed since the checks."""
+        if not slot.versions:
+            raise self._no_offers()
+
+    def _no_offers(self) -> ApiError:
+        reason = self._world.mode.may_begin()
+        if reason:
+            return ApiError(ErrorName.NO_NEW_SWAPS, reason)
+        return ApiError(ErrorName.SHUTTING_DOWN, "the daemon is stopping", "start it again")
+
     async def _first_update(self, slot: _Slot) -> None:
         """All of a new offer, or nothing."""
         self._add(slot)
         try:
             await self._update(slot)
+            self._require_published(slot)
         except BaseException:
             number = slot.account.slot
             del self._slots[number]
@@ -305,7 +327,7 @@ class OwnOffers:
         """The offer as the taker saw it, if it still stands: an older version too, since only
         what remains differs. Raises RemoteProtocolError: unknown_offer, offer_cancelled,
         offer_expired, shutting_down."""
-        if self._closing:
+        if self._is_closed:
             raise RemoteProtocolError(Refusal.SHUTTING_DOWN, "this maker is stopping")
         slot = self._names.get(name)
         if slot is None:
@@ -338,6 +360,17 @@ class OwnOffers:
         """Gives back what this swap took; without effect when it took nothing."""
         for slot in self._taken_by(swap_id):
             self._change(slot, slot.account.give_back(swap_id))
+
+    async def _obey_mode(self) -> None:
+        """Takes our offers back as soon as no swap may begin. Where another daemon has our seed a
+        floor would end its offers too: then silence does it."""
+        mode = self._world.mode
+        while not mode.may_begin():
+            await mode.wait_change()
+        if mode.watch_only:
+            self._market.fall_silent()
+        withdrawn = await self.withdraw()
+        _log.warning("offers withdrawn", count=withdrawn, why=mode.may_begin())
 
     # --- Storing and publishing ---------------------------------------------------------------
 
@@ -403,7 +436,7 @@ class OwnOffers:
 
     def _maximum(self, account: Account) -> Units | None:
         """What the book should show; None for nothing."""
-        shows = self.status(account) is Status.LIVE and not self._closing
+        shows = self.status(account) is Status.LIVE and not self._is_closed
         return account.shown if shows else None
 
     def _offer(self, account: Account, sequence: int, number: int, maximum: Units) -> Offer:

@@ -76,6 +76,14 @@ async def look(world: World, offer: Offer) -> Pair:
     return Pair(chain_i, chain_p, status_i, status_p, side)
 
 
+def require_may_begin(world: World) -> None:
+    """Asked when a take begins, and again before it becomes a swap. Raises RemoteProtocolError
+    (shutting_down)."""
+    reason = world.mode.may_begin()
+    if reason:
+        raise RemoteProtocolError(Refusal.SHUTTING_DOWN, reason)
+
+
 async def check_same_chains(pair: Pair, pinned_i: PinnedBlock, pinned_p: PinnedBlock) -> None:
     """Raises RemoteProtocolError (wrong_chain) unless both blocks are in our best chains."""
     for chain, pinned in ((pair.chain_i, pinned_i), (pair.chain_p, pinned_p)):

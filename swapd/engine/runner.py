@@ -19,6 +19,7 @@ from protocol.swap.effects import (
     BroadcastChild,
     BroadcastClaim,
     BroadcastKill,
+    BroadcastLock,
     BroadcastRefund,
     BuildKill,
     BuildLock,
@@ -135,6 +136,8 @@ class Runner:
         trouble = ""
         for effect in pending(self.state):
             name = type(effect).__name__
+            if isinstance(effect, BuildLock | BroadcastLock) and self._world.mode.may_lock():
+                continue  # judged at every look: what only watches never locks, its kills go on
             try:
                 if await self._perform(effect):
                     return True, trouble

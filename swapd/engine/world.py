@@ -1,16 +1,18 @@
 """The ports one engine works with, in one value. Must not know: any adapter."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from protocol.assets import AssetId
+from swapd.engine.mode import Mode
 from swapd.policy import Policy
 from swapd.ports import Chain, Clock, Entropy, Peers, Signer, Store
 
 
 @dataclass(frozen=True)
 class World:
-    """Everything the engine may touch. `chains` by the asset that is swapped on them."""
+    """Everything the engine may touch. `chains` by the asset that is swapped on them;
+    `mode` says what it still begins."""
 
     chains: Mapping[AssetId, Chain]
     peers: Peers
@@ -19,3 +21,4 @@ class World:
     clock: Clock
     entropy: Entropy
     policy: Policy
+    mode: Mode = field(default_factory=Mode)

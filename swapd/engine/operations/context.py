@@ -34,7 +34,7 @@ from swapd.ports import (
 
 @dataclass(frozen=True)
 class Context:
-    """The engine's parts. `state` is starting, running or stopping."""
+    """The engine's parts. `state` is starting, running, draining, watching or stopping."""
 
     world: World
     network: str
@@ -121,6 +121,8 @@ _LIMITS = {
 def _refused(error: TakeRefused) -> ApiError:
     """A take that came to nothing: whose no it was decides the name."""
     detail = {"refusal": error.refusal.value, "by_maker": error.by_maker}
+    if error.refusal is Refusal.SHUTTING_DOWN and not error.by_maker:
+        return ApiError(ErrorName.NO_NEW_SWAPS, error.detail, detail=detail)
     if error.limit is not None:
         return ApiError(_LIMITS[error.limit], error.detail, remedy=error.remedy, detail=detail)
     taken = error.refusal is Refusal.AMOUNT_TAKEN
