@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TypeVar
@@ -16,7 +17,7 @@ import click
 import structlog
 import trio
 
-from swapd import exitcodes, log
+from swapd import exitcodes, log, offline
 from swapd.clock import FileClock, WallClock
 from swapd.config import Config, Loaded, describe, load
 from swapd.daemon import Daemon
@@ -220,6 +221,43 @@ def run(
             signer = SeedSigner(seed, test_network=config.network.is_test, entropy=os.urandom)
             _arm(config, os.environ)
             trio.run(_run, config, signer, clock)
+
+
+@cli.command()
+@_common
+@_passphrase_file
+@click.argument("swap", required=False)
+@click.option("--keys", is_flag=True, help="the private keys too; asks before")
+@click.option("--yes", is_flag=True, help="do not ask before keys are shown")
+@click.option("--json", "as_json", is_flag=True, help="as `swap-cli --json` prints it")
+def rescue(
+    *,
+    file: Path | None,
+    network: str | None,
+    datadir: str | None,
+    settings: tuple[str, ...],
+    passphrase_file: Path | None,
+    swap: str | None,
+    keys: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """All that is needed to get the coins of SWAP back by hand, from the data directory alone.
+
+    For a daemon that does not run and can't be made to; else `swap-cli swap rescue`. No node is
+    asked. SWAP is an id or its beginning; without it the swaps are listed.
+    """
+    with _failures():
+        if keys and not yes:
+            offline.confirm_keys(interactive=sys.stdin.isatty() and not as_json)
+        config = _load(file, network, datadir, settings).config
+        prepare(config.paths)
+        with locked(config.paths.lock):
+            seed = _seed(config, passphrase_file)
+            signer = SeedSigner(seed, test_network=config.network.is_test, entropy=os.urandom)
+            ask = partial(offline.find, config, signer, _clock(config), swap, keys=keys)
+            found = trio.run(ask)
+        offline.show(found, as_json=as_json)
 
 
 def _clock(config: Config) -> Clock:

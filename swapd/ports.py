@@ -505,6 +505,10 @@ class Signer(Protocol):
         """DER, low R, low S."""
         ...
 
+    def htlc_secret(self, salt: bytes, role: Role, swap_id: bytes, leg: LegName) -> bytes:
+        """The 32-byte private key of `htlc_key`: for a rescue by hand that asks for it, only."""
+        ...
+
     def hashlock(self, salt: bytes, swap_id: bytes) -> bytes:
         """SHA-256 of the preimage, without handing the preimage out."""
         ...

@@ -327,6 +327,18 @@ _ROWS = (
         errors=(E.UNKNOWN_SWAP, E.SWAP_NOT_CANCELLABLE),
     ),
     Method(
+        name="swap.rescue",
+        summary="All that is needed to get a swap's coins back without swapd.",
+        description="Signed refunds, and claims once the secret is out, at several fee rates, each "
+        "with the time from which it is valid and the command to send it with; scripts and "
+        "descriptors. With `keys` the private keys too: whoever sees them can take what they can. "
+        "Never a preimage that is not out already.",
+        params=calls.SwapRescueParams,
+        result=calls.SwapRescueResult,
+        cli="swap-cli swap rescue SWAP",
+        errors=(E.UNKNOWN_SWAP,),
+    ),
+    Method(
         name="peer.list",
         summary="Connected peers, and our own addresses.",
         description="Give one of the own addresses to somebody who wants to connect to us.",

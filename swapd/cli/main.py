@@ -14,7 +14,7 @@ import click
 import msgspec
 
 from swapd import BUILD
-from swapd.cli import exits, guide, market, node, peers, swaps, wallet
+from swapd.cli import care, exits, guide, market, node, peers, swaps, wallet
 from swapd.cli.app import App, Group
 from swapd.cli.output import ReaderLeftError
 from swapd.cli.place import NETWORKS, Place
@@ -69,6 +69,7 @@ for command in (
     node.stop,
 ):
     cli.add_command(command)
+swaps.swap.add_command(care.rescue)
 
 
 def run(arguments: Sequence[str], app: App) -> int:

@@ -5,6 +5,7 @@ Owns: which index an address has. Must not know: keys (the signer derives), adap
 
 from protocol.assets import AssetId
 from swapd.engine.world import World
+from swapd.ports import Store
 
 _SPACE = "address"
 
@@ -19,9 +20,14 @@ async def fresh_address(world: World, asset: AssetId) -> str:
 
 async def known_addresses(world: World, asset: AssetId) -> dict[str, int]:
     """Every payout address of `asset` that was given out, with its index."""
+    return await addresses_in(world.store, asset)
+
+
+async def addresses_in(store: Store, asset: AssetId) -> dict[str, int]:
+    """The same from a store alone."""
     prefix = f"{asset}|"
     return {
         key.removeprefix(prefix): int(value)
-        for key, value in await world.store.items(_SPACE)
+        for key, value in await store.items(_SPACE)
         if key.startswith(prefix)
     }

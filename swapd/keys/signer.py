@@ -70,6 +70,10 @@ class SeedSigner:
         """DER, low R, low S, without a sighash byte. Raises SigningError."""
         return sign_ecdsa(self._htlc(salt, role, swap_id, leg), digest)
 
+    def htlc_secret(self, salt: bytes, role: Role, swap_id: bytes, leg: LegName) -> bytes:
+        """The private key of `htlc_key`: for a rescue by hand that asks for it, only."""
+        return self._htlc(salt, role, swap_id, leg).reveal()
+
     def hashlock(self, salt: bytes, swap_id: bytes) -> bytes:
         """SHA-256 of the preimage; the preimage does not leave."""
         return hashlib.sha256(self._preimage(salt, swap_id).reveal()).digest()

@@ -440,6 +440,10 @@ class FakeOperations:
         await self._enter("swap_cancel", params)
         return calls.SwapCancelResult(swap=self._swap(params.swap_id).summary)
 
+    async def swap_rescue(self, params: calls.SwapRescueParams) -> calls.SwapRescueResult:
+        await self._enter("swap_rescue", params)
+        return rescued(self._swap(params.swap_id), keys=params.keys)
+
     async def peer_list(self, params: calls.PeerListParams) -> calls.PeerListResult:
         await self._enter("peer_list", params)
         return calls.PeerListResult(
@@ -455,6 +459,43 @@ class FakeOperations:
     ) -> calls.PeerDisconnectResult:
         await self._enter("peer_disconnect", params)
         return calls.PeerDisconnectResult(disconnected=True)
+
+
+def rescued(swap: SwapDetail, *, keys: bool) -> calls.SwapRescueResult:
+    """A refund at one fee rate."""
+    raw = "02" * 100
+    tx = calls.RescueTx(
+        what="refund",
+        leg="i",
+        ticker="LTC",
+        spends=f"{TXID}:0",
+        txid=TXID,
+        fee=ltc(262),
+        fee_rate=2000,
+        vbytes=131,
+        pays_to="rltc1qmine",
+        arrives=ltc(3_999_999_738),
+        valid_from=NOW + 370,
+        likely_from=NOW + 430,
+        useful_until=0,
+        raw=raw,
+        command=f"litecoin-cli -regtest sendrawtransaction {raw}",
+    )
+    key = calls.RescueKey(
+        leg="i", ticker="LTC", what="refund", public_key="02" * 33, wif="cKey", descriptor=""
+    )
+    return calls.SwapRescueResult(
+        swap_id=swap.summary.swap_id,
+        role="initiator",
+        phase=swap.summary.phase,
+        now=NOW,
+        notes=("The preimage has never left the key store.",),
+        legs=(),
+        transactions=(tx,),
+        payouts=(calls.RescuePayout(ticker="LTC", address="rltc1qmine", path="m/84'/1'/0'/0/3"),),
+        keys=(key,) if keys else (),
+        preimage=None,
+    )
 
 
 def peer() -> PeerView:
@@ -493,6 +534,7 @@ SAMPLE_PARAMS: dict[str, dict[str, Any]] = {
     "swap.get": {"swap_id": SWAP_ID},
     "swap.wait": {"swap_id": SWAP_ID, "after_sequence": 1},
     "swap.cancel": {"swap_id": SWAP_ID},
+    "swap.rescue": {"swap_id": SWAP_ID},
     "peer.list": {},
     "peer.connect": {"address": "/ip4/192.0.2.1/tcp/9735/p2p/16Uiu2HAmOther"},
     "peer.disconnect": {"peer_id": "16Uiu2HAmOther"},

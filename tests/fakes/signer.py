@@ -67,6 +67,9 @@ class FakeSigner:
     ) -> bytes:
         return _der(self._htlc(salt, role, swap_id, leg), digest)
 
+    def htlc_secret(self, salt: bytes, role: Role, swap_id: bytes, leg: LegName) -> bytes:
+        return self._htlc(salt, role, swap_id, leg)
+
     def _preimage(self, salt: bytes, swap_id: bytes) -> bytes:
         if len(swap_id) != 32:
             raise LocalProtocolError(f"a swap id has 32 bytes, not {len(swap_id)}")

@@ -4,6 +4,14 @@ Owns: the one place to import them from. Must not know: how a call is done.
 Parameters refuse unknown fields; clients must ignore unknown fields of results.
 """
 
+from swapd.api.calls.care import (
+    RescueKey,
+    RescueLeg,
+    RescuePayout,
+    RescueTx,
+    SwapRescueParams,
+    SwapRescueResult,
+)
 from swapd.api.calls.market import (
     BookGetParams,
     BookGetResult,
@@ -128,6 +136,12 @@ __all__ = [
     "SwapWaitResult",
     "SwapCancelParams",
     "SwapCancelResult",
+    "SwapRescueParams",
+    "SwapRescueResult",
+    "RescueTx",
+    "RescueLeg",
+    "RescuePayout",
+    "RescueKey",
     "PeerListParams",
     "PeerListResult",
     "PeerConnectParams",

@@ -5,6 +5,7 @@ Owns: the sum of the parts. Must not know: what a part does.
 
 from swapd.api import calls
 from swapd.api.events import EventLog
+from swapd.engine.operations.care import CareOperations
 from swapd.engine.operations.context import Context
 from swapd.engine.operations.market import MarketOperations
 from swapd.engine.operations.node import NodeOperations
@@ -12,7 +13,9 @@ from swapd.engine.operations.swaps import SwapOperations
 from swapd.engine.operations.wallet import WalletOperations
 
 
-class EngineOperations(NodeOperations, WalletOperations, MarketOperations, SwapOperations):
+class EngineOperations(
+    NodeOperations, WalletOperations, MarketOperations, SwapOperations, CareOperations
+):
     """Implements `swapd.api.operations.Operations`."""
 
     def __init__(self, context: Context) -> None:

@@ -1,0 +1,98 @@
+"""Help in trouble: rescue by hand. Parameters and results.
+
+Owns: those shapes. Must not know: how a call is done.
+"""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from swapd.api.values import AmountView, FeeRate, Hex32, SwapId, SwapPhase, UnixTime
+
+FeeRates = Annotated[
+    tuple[FeeRate, ...],
+    Meta(description="fee rates of your own, beside the usual ones", max_length=10),
+]
+
+
+class SwapRescueParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which swap. `keys` adds private keys, and the preimage where it is out already."""
+
+    swap_id: SwapId
+    keys: bool = False
+    fee_rates: FeeRates = ()
+
+
+class RescueTx(Struct, frozen=True, kw_only=True):
+    """One transaction to send by hand. `what` is refund, claim, claim_without_preimage, kill or
+    their_lock. No block takes it before median time past is beyond `valid_from` (0: at once),
+    likely at `likely_from`; after `useful_until` (0: never) the other side may be faster.
+    `command` is what to type where the node runs. `vbytes` and `fee_rate` are 0 where unknown."""
+
+    what: str
+    leg: str
+    ticker: str
+    spends: str
+    txid: Hex32
+    fee: AmountView | None
+    fee_rate: int
+    vbytes: int
+    pays_to: str
+    arrives: AmountView | None
+    valid_from: UnixTime
+    likely_from: UnixTime
+    useful_until: UnixTime
+    raw: str
+    command: str
+
+
+class RescueLeg(Struct, frozen=True, kw_only=True):
+    """One leg: what to look for on its chain. `descriptor` is empty, with the reason in
+    `descriptor_note`, where its node knows no miniscript."""
+
+    name: str
+    ours: bool
+    chain: str
+    ticker: str
+    amount: AmountView
+    outpoints: tuple[str, ...]
+    script_address: str
+    script: str
+    expiry: UnixTime
+    descriptor: str
+    descriptor_note: str
+
+
+class RescuePayout(Struct, frozen=True, kw_only=True):
+    """An address that a transaction pays to, and where its key is: the path from the seed (BIP84),
+    empty when it is no address of the seed."""
+
+    ticker: str
+    address: str
+    path: str
+
+
+class RescueKey(Struct, frozen=True, kw_only=True):
+    """A private key. `descriptor` is the script's with the key in it, empty where there is none."""
+
+    leg: str
+    ticker: str
+    what: str
+    public_key: str
+    wif: str
+    descriptor: str
+
+
+class SwapRescueResult(Struct, frozen=True, kw_only=True):
+    """Everything to get a swap's coins back with plain nodes: no swapd is needed from here."""
+
+    swap_id: SwapId
+    role: str
+    phase: SwapPhase
+    now: UnixTime
+    notes: tuple[str, ...]
+    legs: tuple[RescueLeg, ...]
+    transactions: tuple[RescueTx, ...]
+    payouts: tuple[RescuePayout, ...]
+    keys: tuple[RescueKey, ...]
+    preimage: Hex32 | None

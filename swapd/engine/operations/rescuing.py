@@ -1,0 +1,180 @@
+"""A rescue as the value that operators get: from the running daemon, or from its files alone.
+
+Owns: that translation. Must not know: sockets, terminals, nodes.
+"""
+
+from collections.abc import Sequence
+
+from protocol.assets import AssetId
+from protocol.bitcoin.params import params_by_chain
+from protocol.swap import reading
+from protocol.swap.explain import phase_of
+from protocol.swap.rescue import Plan, Ready, plan
+from protocol.swap.states import SwapState
+from protocol.terms import LegName, other_leg, own_leg
+from swapd.api import calls
+from swapd.api.amounts import AssetTable
+from swapd.api.values import SwapPhase
+from swapd.engine.addresses import addresses_in
+from swapd.engine.rescue import (
+    RATES,
+    Signed,
+    command_of,
+    held_keys,
+    htlc_of,
+    preimage_of,
+    sign_all,
+)
+from swapd.ports import Signer, Store
+
+_KNOWS_MINISCRIPT = "for wallets of Bitcoin Core or Knots 25 and newer"
+_NO_MINISCRIPT = "Litecoin Core 0.21 knows no miniscript: only the transactions and the script help"
+
+_ONE_OF_MANY = """\
+Of the variants of one transaction only one can be mined. On Bitcoin a dearer one replaces a \
+cheaper one that hangs; most Litecoin nodes keep what they saw first: choose well there."""
+
+_PAYS_TO_SEED = """\
+The addresses paid to belong to your seed: any wallet that restores the 24 words finds them at the \
+paths below, and so does a new swapd."""
+
+
+async def rescue(
+    store: Store,
+    signer: Signer,
+    assets: AssetTable,
+    state: SwapState,
+    *,
+    keys: bool,
+    fee_rates: Sequence[int],
+    now: int,
+) -> calls.SwapRescueResult:
+    """Everything to get the coins of one swap back by hand. Raises BitcoinError, StoreError."""
+    found = plan(state)
+    signed = await sign_all(signer, state, found.ways, (*RATES, *fee_rates))
+    legs = (own_leg(state.agreement.role), other_leg(state.agreement.role))
+    preimage = preimage_of(signer, state) if keys else None
+    return calls.SwapRescueResult(
+        swap_id=state.agreement.swap_id.hex(),
+        role=state.agreement.role.value,
+        phase=SwapPhase(phase_of(state).value),
+        now=now,
+        notes=(*found.notes, *_notes(found)),
+        legs=tuple(_leg(assets, state, leg) for leg in legs),
+        transactions=(
+            *(_signed_tx(assets, state, tx) for tx in signed),
+            *(_ready_tx(assets, state, tx) for tx in found.ready),
+        ),
+        payouts=await _payouts(store, state, legs),
+        keys=_keys(signer, state) if keys else (),
+        preimage=preimage.hex() if preimage is not None else None,
+    )
+
+
+def _notes(found: Plan) -> list[str]:
+    return [_ONE_OF_MANY, _PAYS_TO_SEED] if found.ways else []
+
+
+def _leg(assets: AssetTable, state: SwapState, name: LegName) -> calls.RescueLeg:
+    leg = state.agreement.terms.leg(name)
+    params, htlc = params_by_chain(leg.chain), htlc_of(state.agreement, name)
+    ours = name is own_leg(state.agreement.role)
+    lock = reading.own_lock(state) if ours else reading.their_lock(state)
+    refs = reading.own_refs(state) if ours else (state.bound,)
+    knows = params.name == "bitcoin"
+    return calls.RescueLeg(
+        name=name.value,
+        ours=ours,
+        chain=leg.chain,
+        ticker=params.ticker,
+        amount=assets.view(leg.amount),
+        outpoints=tuple(ref for ref in ((lock.ref,) if lock else refs) if ref),
+        script_address=htlc.address(params),
+        script=htlc.witness_script().hex(),
+        expiry=leg.expiry,
+        descriptor=htlc.descriptor() if knows else "",
+        descriptor_note=_KNOWS_MINISCRIPT if knows else _NO_MINISCRIPT,
+    )
+
+
+def _signed_tx(assets: AssetTable, state: SwapState, tx: Signed) -> calls.RescueTx:
+    way = tx.way
+    asset = state.agreement.terms.leg(way.leg).amount.asset
+    params = params_by_chain(state.agreement.terms.leg(way.leg).chain)
+    return calls.RescueTx(
+        what=way.what.value,
+        leg=way.leg.value,
+        ticker=params.ticker,
+        spends=way.ref,
+        txid=tx.txid,
+        fee=assets.view_units(asset, tx.fee),
+        fee_rate=tx.fee_rate,
+        vbytes=tx.vbytes,
+        pays_to=way.destination,
+        arrives=assets.view_units(asset, way.units - tx.fee),
+        valid_from=way.valid_from,
+        likely_from=way.likely_from,
+        useful_until=way.useful_until,
+        raw=tx.hex,
+        command=command_of(params, f"sendrawtransaction {tx.hex}"),
+    )
+
+
+def _ready_tx(assets: AssetTable, state: SwapState, tx: Ready) -> calls.RescueTx:
+    asset = state.agreement.terms.leg(tx.leg).amount.asset
+    params = params_by_chain(state.agreement.terms.leg(tx.leg).chain)
+    return calls.RescueTx(
+        what=tx.what.value,
+        leg=tx.leg.value,
+        ticker=params.ticker,
+        spends="",
+        txid=tx.txid,
+        fee=assets.view_units(asset, tx.fee) if tx.fee else None,
+        fee_rate=tx.fee_rate,
+        vbytes=0,
+        pays_to="",
+        arrives=None,
+        valid_from=0,
+        likely_from=0,
+        useful_until=0,
+        raw=tx.raw.hex(),
+        command=command_of(params, f"sendrawtransaction {tx.raw.hex()}"),
+    )
+
+
+async def _payouts(
+    store: Store, state: SwapState, legs: Sequence[LegName]
+) -> tuple[calls.RescuePayout, ...]:
+    agreement = state.agreement
+    found = []
+    for leg, address in zip(
+        legs, (agreement.refund_destination, agreement.destination), strict=True
+    ):
+        asset = AssetId(agreement.terms.leg(leg).amount.asset)
+        index = (await addresses_in(store, asset)).get(address)
+        coin = asset.rpartition(":")[2]
+        found.append(
+            calls.RescuePayout(
+                ticker=params_by_chain(agreement.terms.leg(leg).chain).ticker,
+                address=address,
+                path="" if index is None else f"m/84'/{coin}'/0'/0/{index}",
+            )
+        )
+    return tuple(found)
+
+
+def _keys(signer: Signer, state: SwapState) -> tuple[calls.RescueKey, ...]:
+    found = []
+    for key in held_keys(signer, state.agreement):
+        params = params_by_chain(state.agreement.terms.leg(key.leg).chain)
+        found.append(
+            calls.RescueKey(
+                leg=key.leg.value,
+                ticker=params.ticker,
+                what=key.what,
+                public_key=key.public_key.hex(),
+                wif=key.wif,
+                descriptor=key.descriptor if params.name == "bitcoin" else "",
+            )
+        )
+    return tuple(found)
