@@ -23,6 +23,7 @@ from swapd.chains.config import NodeConfig
 from swapd.config import ChainConfig, Config
 from swapd.control.limits import Limits
 from swapd.control.server import serve
+from swapd.engine.backups import Backups
 from swapd.engine.maker import Maker
 from swapd.engine.market import Market
 from swapd.engine.offers import OwnOffers
@@ -146,6 +147,8 @@ class Daemon:
             nursery.start_soon(pump_book, world, market, assets, book_log)
             if self._chains:
                 await nursery.start(Maker(world, offers, ledger, swaps).run)
+            backups = Backups(world, str(self._config.paths.backup))
+            await backups.load()
             operations = EngineOperations(
                 Context(
                     world=world,
@@ -161,6 +164,7 @@ class Daemon:
                     book_events=book_log,
                     swap_events=swap_log,
                     state=lambda: self._state,
+                    backups=backups,
                 )
             )
             await nursery.start(self._serve, operations)

@@ -40,6 +40,11 @@ class DataPaths(Struct, frozen=True):
         return self.root / "swapd.sqlite3"
 
     @property
+    def backup(self) -> Path:
+        """Where `swap-cli backup` writes when nobody says where."""
+        return self.root / "backup.sqlite3"
+
+    @property
     def lock(self) -> Path:
         """Held while a daemon runs."""
         return self.root / "lock"

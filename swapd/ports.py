@@ -421,6 +421,10 @@ class StoreFull(StoreError):
     """No space left. Nothing of the failed write is there; it may be tried again."""
 
 
+class BackupRefused(StoreError):
+    """A backup can't be written there. Nothing was changed."""
+
+
 class SequenceConflict(StoreError):
     """Somebody else appended to this swap: two runners of one swap are a bug."""
 
@@ -434,6 +438,16 @@ class JournalRecord(Struct, frozen=True):
     at: int
     event: bytes
     state: bytes
+
+
+class BackupMade(Struct, frozen=True):
+    """A copy of the whole database that was written and read back: where, its bytes, how many swaps
+    are in it, unix seconds."""
+
+    path: str
+    size: int
+    swaps: int
+    at: int
 
 
 class Store(Protocol):
@@ -476,6 +490,12 @@ class Store(Protocol):
 
     async def next_counter(self, name: str, at_least: int) -> int:
         """max(stored + 1, at_least), durably; 0 was never given."""
+        ...
+
+    async def backup(self, path: str, *, at: int) -> BackupMade:
+        """Writes a copy of everything to `path` (in full), over an older one only once it is whole
+        and verified; other calls go on meanwhile. `at` is unix seconds.
+        Raises BackupRefused, StoreError."""
         ...
 
 

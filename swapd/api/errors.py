@@ -30,6 +30,7 @@ class ErrorName(enum.StrEnum):
     DISK_FULL = "disk_full"
     NOT_SUPPORTED = "not_supported"
     NO_NEW_SWAPS = "no_new_swaps"
+    BACKUP_REFUSED = "backup_refused"
 
     UNKNOWN_OFFER = "unknown_offer"
     OFFER_EXPIRED = "offer_expired"
@@ -122,6 +123,7 @@ _ROWS: dict[ErrorName, ErrorInfo] = {
     ErrorName.DISK_FULL: _retry(1004, "free space where the data directory is"),
     ErrorName.NOT_SUPPORTED: _final(1005, "see `help` for what there is"),
     ErrorName.NO_NEW_SWAPS: _final(1006, "see `health` for why; start the daemon again to begin"),
+    ErrorName.BACKUP_REFUSED: _final(1007, "name a new file, or an older backup of this daemon"),
     ErrorName.UNKNOWN_OFFER: _final(2001, "see `book.get` for the offers there are"),
     ErrorName.OFFER_EXPIRED: _final(2002, "choose another offer from `book.get`"),
     ErrorName.OFFER_CANCELLED: _final(2003, "choose another offer from `book.get`"),

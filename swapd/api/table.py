@@ -133,6 +133,17 @@ _ROWS = (
         cli="swap-cli call rpc.discover",
     ),
     Method(
+        name="backup",
+        summary="Write a copy of the database, verified, while the daemon runs.",
+        description="Mode 0600, complete or not there at all; it replaces an older backup and "
+        "nothing else. It holds every swap and no key: the seed file is not in it.",
+        params=calls.BackupParams,
+        result=calls.BackupResult,
+        mutating=True,
+        cli="swap-cli backup [PATH]",
+        errors=(E.BACKUP_REFUSED,),
+    ),
+    Method(
         name="stop",
         summary="Stop the daemon, and learn what it leaves behind.",
         description="Withdraws our offers, then ends. The reply lists the open swaps and until "

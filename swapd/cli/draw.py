@@ -23,6 +23,7 @@ def info(out: Output, r: calls.GetInfoResult) -> None:
             ("open swaps", str(r.open_swaps)),
             ("own offers", str(r.own_offers)),
             ("offers in the books", str(r.book_offers)),
+            ("last backup", "none" if r.last_backup is None else clock(r.last_backup)),
             *(("warning", text) for text in r.warnings),
         ]
     )
@@ -49,6 +50,11 @@ def health(out: Output, r: calls.HealthResult) -> None:
         out.line(f"         {problem.remedy}")
     if r.healthy:
         out.line("healthy")
+
+
+def backup(out: Output, r: calls.BackupResult) -> None:
+    """backup."""
+    out.line(f"{r.path}: {r.swaps} swaps, {r.size} bytes, written and read back")
 
 
 def stop(out: Output, r: calls.StopResult) -> None:

@@ -65,6 +65,7 @@ for command in (
     market.take,
     swaps.swap,
     peers.peer,
+    node.backup,
     node.call,
     node.stop,
 ):

@@ -3,6 +3,7 @@
 Owns: those. Must not know: other commands.
 """
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,6 +12,7 @@ import msgspec
 from swapd.api import calls
 from swapd.cli import draw
 from swapd.cli.app import App, Command, pass_app, usage
+from swapd.cli.wallet import key_option
 
 
 @click.command(cls=Command)
@@ -25,6 +27,21 @@ def info(app: App) -> None:
 def health(app: App) -> None:
     """What is wrong, and what to do about it."""
     app.show("health", calls.NoParams(), calls.HealthResult, lambda r: draw.health(app.output, r))
+
+
+@click.command(cls=Command)
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+@key_option
+@pass_app
+def backup(app: App, /, *, path: Path | None, key: str | None) -> None:
+    """Write a copy of the database, verified, to the file PATH while the daemon runs.
+
+    By default backup.sqlite3 in the data directory; another disk is better. It replaces an older
+    backup and nothing else. It holds every swap, but no key: the 24 words are kept apart.
+    """
+    place = None if path is None else str(Path.cwd() / path)
+    params = calls.BackupParams(path=place, idempotency_key=key)
+    app.show("backup", params, calls.BackupResult, lambda r: draw.backup(app.output, r))
 
 
 @click.command(cls=Command)

@@ -20,8 +20,8 @@ from typing import Self, TypeVar
 
 import trio
 
-from swapd.ports import JournalRecord, SequenceConflict, StoreError
-from swapd.store import errors, schema
+from swapd.ports import BackupMade, JournalRecord, SequenceConflict, StoreError
+from swapd.store import backup, errors, schema
 from swapd.store.schema import MIGRATIONS, Migration
 
 T = TypeVar("T")
@@ -38,9 +38,10 @@ class SqliteStore:
     """A Store in one file. Made by `open`, ended by `aclose`. The first record of a swap has
     sequence 1."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path, network: str) -> None:
         self._connection = connection
         self._path = path
+        self._network = network
         self._limiter = trio.CapacityLimiter(1)
         self._refusal: str | None = None
 
@@ -54,7 +55,7 @@ class SqliteStore:
         StoreInUseError, StoreFullError or without a kind of its own.
         """
         connection = await trio.to_thread.run_sync(_open, path, network, migrations)
-        return cls(connection, path)
+        return cls(connection, path, network)
 
     async def aclose(self) -> None:
         """Fold the WAL into the file and let go of it. Repeating it does nothing."""
@@ -159,6 +160,29 @@ class SqliteStore:
 
         return await self._write(write)
 
+    async def backup(self, path: str, *, at: int) -> BackupMade:
+        """A verified copy at `path`; other calls are let through between its steps.
+
+        Cancelled means that an older backup there is as it was. Raises BackupRefused, StoreError.
+        """
+        target, turn = Path(path), _Turn(self._limiter)
+
+        @backup.explained(target)
+        def fill(connection: sqlite3.Connection) -> Path:
+            backup.refuse_others(target, live=self._path, network=self._network)
+            return backup.fill(connection, target, at=at, give_way=turn.pass_on)
+
+        @backup.explained(target)
+        def finish(partial: Path) -> BackupMade:
+            return backup.finish(partial, target, network=self._network, at=at)
+
+        async with turn:
+            partial = await trio.to_thread.run_sync(self._guarded, fill)
+        # Not to be given up here: the file would stay.
+        with trio.CancelScope(shield=True):
+            made = await trio.to_thread.run_sync(finish, partial)
+        return made  # noqa: RET504 - mypy holds that a scope may swallow what is raised in it
+
     # --- one call at a time -------------------------------------------------------------------
 
     async def _records(self, statement: str, *values: object) -> tuple[JournalRecord, ...]:
@@ -221,6 +245,37 @@ class SqliteStore:
 
 
 _CLOSED = "the database is closed"
+
+
+class _Turn:
+    """A long work's hold of the connection, which it passes on between its steps."""
+
+    def __init__(self, limiter: trio.CapacityLimiter) -> None:
+        self._limiter = limiter
+        self._held = False
+
+    async def __aenter__(self) -> None:
+        await self._take()
+
+    async def __aexit__(self, *_: object) -> None:
+        self._let_go()
+
+    def pass_on(self) -> None:
+        """From the work's thread: everybody who waits comes first. Raises trio.Cancelled."""
+        trio.from_thread.run(self._again)
+
+    async def _again(self) -> None:
+        self._let_go()
+        await self._take()
+
+    async def _take(self) -> None:
+        await self._limiter.acquire_on_behalf_of(self)
+        self._held = True
+
+    def _let_go(self) -> None:
+        if self._held:
+            self._held = False
+            self._limiter.release_on_behalf_of(self)
 
 
 def _open(path: Path, network: str, migrations: Sequence[Migration]) -> sqlite3.Connection:

@@ -236,6 +236,7 @@ class FakeOperations:
             open_swaps=1,
             own_offers=1,
             book_offers=3,
+            last_backup=NOW - 7200,
         )
 
     async def health(self, params: calls.NoParams) -> calls.HealthResult:
@@ -272,6 +273,11 @@ class FakeOperations:
             next_deadline=NOW + 120,
             safe_unattended_until=NOW + 370,
         )
+
+    async def backup(self, params: calls.BackupParams) -> calls.BackupResult:
+        await self._enter("backup", params)
+        path = params.path or "/data/regtest/backup.sqlite3"
+        return calls.BackupResult(path=path, size=139_264, swaps=3, made_at=NOW)
 
     async def stop(self, params: calls.StopParams) -> calls.StopResult:
         await self._enter("stop", params)
@@ -514,6 +520,7 @@ SAMPLE_PARAMS: dict[str, dict[str, Any]] = {
     "health": {},
     "help": {"method": "take"},
     "rpc.discover": {},
+    "backup": {"path": "/mnt/usb/swapd.sqlite3"},
     "stop": {},
     "balance": {"asset": "BTC"},
     "address": {"asset": "BTC"},

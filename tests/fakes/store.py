@@ -4,12 +4,13 @@
 checkpoint *before* its effect, as with the real store: Cancelled means nothing was written.
 """
 
+import copy
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import trio
 
-from swapd.ports import JournalRecord, SequenceConflict, StoreError
+from swapd.ports import BackupMade, BackupRefused, JournalRecord, SequenceConflict, StoreError
 
 
 @dataclass
@@ -21,6 +22,7 @@ class FakeDisk:
     hashlocks: set[bytes] = field(default_factory=set)
     values: dict[tuple[str, str], bytes] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)
+    backups: dict[str, "FakeDisk"] = field(default_factory=dict)
 
 
 class FakeStore:
@@ -125,3 +127,11 @@ class FakeStore:
         self.disk.counters[name] = value
         self._written("next_counter")
         return value
+
+    async def backup(self, path: str, *, at: int) -> BackupMade:
+        """Kept in `disk.backups`."""
+        await trio.lowlevel.checkpoint()
+        if not path.startswith("/"):
+            raise BackupRefused(f"{path}: give the path in full")
+        self.disk.backups[path] = replace(copy.deepcopy(self.disk), backups={})
+        return BackupMade(path=path, size=0, swaps=len(self.disk.journal), at=at)

@@ -33,6 +33,8 @@ from swapd.api.calls.market import (
     TakeResult,
 )
 from swapd.api.calls.node import (
+    BackupParams,
+    BackupResult,
     GetInfoResult,
     HealthResult,
     HelpParams,
@@ -98,6 +100,8 @@ __all__ = [
     "MethodHelp",
     "HelpResult",
     "OpenRpcDocument",
+    "BackupParams",
+    "BackupResult",
     "StopParams",
     "StopSwap",
     "StopResult",

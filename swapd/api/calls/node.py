@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from swapd.api.values import AssetInfo, ChainHealth, SwapId, SwapPhase, UnixTime
+from swapd.api.values import AssetInfo, ChainHealth, IdempotencyKey, SwapId, SwapPhase, UnixTime
 
 
 class NoParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,6 +31,7 @@ class GetInfoResult(Struct, frozen=True, kw_only=True):
     open_swaps: int
     own_offers: int
     book_offers: int
+    last_backup: UnixTime | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -87,6 +88,27 @@ class OpenRpcDocument(Struct, frozen=True, kw_only=True):
     info: dict[str, Any]
     methods: tuple[dict[str, Any], ...]
     components: dict[str, Any]
+
+
+FilePath = Annotated[
+    str, Meta(description="a file, from the root of the system", pattern="^/", max_length=4096)
+]
+
+
+class BackupParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where to write the copy, in full; by default `backup.sqlite3` in the data directory."""
+
+    path: FilePath | None = None
+    idempotency_key: IdempotencyKey | None = None
+
+
+class BackupResult(Struct, frozen=True, kw_only=True):
+    """The copy that was written and read back: its bytes, and how many swaps are in it."""
+
+    path: str
+    size: int
+    swaps: int
+    made_at: UnixTime
 
 
 class StopParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

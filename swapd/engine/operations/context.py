@@ -10,6 +10,7 @@ from swapd.api.amounts import AssetTable
 from swapd.api.errors import ApiError, ErrorName
 from swapd.api.events import EventLog
 from swapd.engine.asking import MakerSilent, TakeRefused
+from swapd.engine.backups import Backups
 from swapd.engine.market import Market
 from swapd.engine.offers import OwnOffers
 from swapd.engine.operations.swap_views import SwapViews
@@ -18,6 +19,7 @@ from swapd.engine.swaps import Swaps
 from swapd.engine.taker import Taker
 from swapd.engine.world import World
 from swapd.ports import (
+    BackupRefused,
     Chain,
     ChainError,
     InsufficientFunds,
@@ -49,6 +51,7 @@ class Context:
     book_events: EventLog
     swap_events: EventLog
     state: Callable[[], str]
+    backups: Backups
 
     def chain(self, asset: str) -> Chain:
         """Our node for an asset that we know. Raises ApiError for one that we only relay."""
@@ -82,6 +85,7 @@ def as_api_error(error: Exception) -> ApiError:
         (NodeMisconfigured, ErrorName.NODE_MISCONFIGURED),
         (NodeUnreachable, ErrorName.NODE_UNREACHABLE),
         (ChainError, ErrorName.NODE_NOT_READY),
+        (BackupRefused, ErrorName.BACKUP_REFUSED),
         (StoreFull, ErrorName.DISK_FULL),
         (StoreError, ErrorName.STORE_FAILED),
         (MakerSilent, ErrorName.NEGOTIATION_TIMEOUT),

@@ -10,7 +10,7 @@ from swapd.api.errors import ApiError, ErrorName
 from swapd.api.paging import page
 from swapd.api.table import API_VERSION
 from swapd.api.values import ChainHealth, PeerView, SwapPhase
-from swapd.engine.operations.context import Context, require_unlocked
+from swapd.engine.operations.context import Context, require_unlocked, translated
 from swapd.ports import (
     Chain,
     ChainError,
@@ -31,6 +31,7 @@ class NodeOperations:
 
     async def getinfo(self, params: calls.NoParams) -> calls.GetInfoResult:  # noqa: ARG002 - interface
         c = self._c
+        kept = c.backups.last
         try:
             identity = c.world.peers.identity()
             peer_id, listen = identity.peer_id, identity.addresses
@@ -51,6 +52,7 @@ class NodeOperations:
             open_swaps=len(c.swaps.open()),
             own_offers=len(c.offers.live()),
             book_offers=c.market.count(),
+            last_backup=None if kept is None else kept.at,
         )
 
     async def health(self, params: calls.NoParams) -> calls.HealthResult:  # noqa: ARG002 - interface
@@ -95,6 +97,11 @@ class NodeOperations:
             next_deadline=min(moments, default=None),
             safe_unattended_until=min((s.safe_until for s in said), default=None),
         )
+
+    async def backup(self, params: calls.BackupParams) -> calls.BackupResult:
+        with translated():
+            made = await self._c.backups.make(params.path)
+        return calls.BackupResult(path=made.path, size=made.size, swaps=made.swaps, made_at=made.at)
 
     async def stop(self, params: calls.StopParams) -> calls.StopResult:  # noqa: ARG002 - interface
         withdrawn = len(self._c.offers.live())

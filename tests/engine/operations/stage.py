@@ -17,6 +17,7 @@ from protocol.terms import Exposure, Timing
 from swapd.api.amounts import AssetTable
 from swapd.api.events import EventLog
 from swapd.api.values import AssetInfo
+from swapd.engine.backups import Backups
 from swapd.engine.market import Found, Market, Snapshot
 from swapd.engine.offers import OwnOffers
 from swapd.engine.operations.all import EngineOperations
@@ -143,5 +144,6 @@ def desk(party: Party) -> Desk:
         book_events=EventLog(),
         swap_events=swap_log,
         state=lambda: "running",
+        backups=Backups(party.world, "/backup.sqlite3"),
     )
     return Desk(EngineOperations(context), book, takes, swap_log)
