@@ -34,6 +34,9 @@ class Tag(enum.StrEnum):
     RESERVE = "swapd/reserve/1"
     TERMS = "swapd/terms/1"
     PROOF_OF_FUNDS = "swapd/proof-of-funds/1"
+    TOWER_PACKAGE = "swapd/tower-package/1"
+    TOWER_PROOF = "swapd/tower-proof/1"
+    TOWER_TICKET = "swapd/tower-ticket/1"
 
 
 def tagged_hash(tag: Tag, message: bytes) -> bytes:

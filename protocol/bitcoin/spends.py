@@ -130,12 +130,14 @@ def claim_tx(
     amount: int,
     destination: bytes,
     fee: int,
+    not_before: int = 0,
 ) -> UnsignedClaim:
     """The claim of a lock of `amount` base units, paying `amount - fee` to script `destination`.
+    With `not_before` (unix seconds) no block takes it until median time has passed that.
 
     Raises SpendError: unusable destination, a fee that is not positive or leaves dust.
     """
-    tx = _lock_spend(outpoint, _output(params, amount, destination, fee), 0)
+    tx = _lock_spend(outpoint, _output(params, amount, destination, fee), not_before)
     return UnsignedClaim(htlc, tx, sighash_v0(tx, 0, htlc.witness_script(), amount), fee)
 
 
@@ -147,12 +149,15 @@ def refund_tx(
     amount: int,
     destination: bytes,
     fee: int,
+    not_before: int = 0,
 ) -> UnsignedRefund:
-    """The refund of a lock of `amount` base units; no block takes it before the expiry.
+    """The refund of a lock of `amount` base units; no block takes it before the expiry, nor before
+    `not_before` (unix seconds).
 
     Raises SpendError as `claim_tx`.
     """
-    tx = _lock_spend(outpoint, _output(params, amount, destination, fee), htlc.expiry)
+    lock_time = max(htlc.expiry, not_before)
+    tx = _lock_spend(outpoint, _output(params, amount, destination, fee), lock_time)
     return UnsignedRefund(htlc, tx, sighash_v0(tx, 0, htlc.witness_script(), amount), fee)
 
 

@@ -18,6 +18,8 @@ DECODERS: dict[str, tuple[str, ...]] = {
     "protocol/lease.py": ("read.heartbeat", "read.equivocation", "open.signed"),
     "protocol/negotiation/messages.py": ("wire.message", "take.maker", "take.taker", "take.signed"),
     "protocol/offers.py": ("read.offer", "read.cancel", "read.floor", "open.signed"),
+    "protocol/tower/messages.py": ("tower.question", "tower.answer"),
+    "protocol/tower/package.py": ("tower.package",),
     "protocol/reconcile.py": ("read.book_request", "read.book_answer", "market.book_sync"),
     "swapd/api/calls/subscriptions.py": ("cli.incoming",),
     "swapd/chains/answers.py": ("node.values", "node.questions"),

@@ -4,6 +4,7 @@ import enum
 import importlib
 import pkgutil
 import re
+import types
 import typing
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +22,8 @@ from protocol.signing import Tag
 from protocol.swap.states import End
 from protocol.swap.timelocks import TIMINGS, schedule
 from protocol.terms import Exposure, Kind, Timing
+from protocol.tower import messages as tower
+from protocol.tower import package
 from swapd.network.limits import MAX_MESSAGE
 from swapd.policy import PROFILES
 
@@ -50,6 +53,12 @@ STRUCTS: Final[tuple[type, ...]] = (
     Amount,
     Price,
     proof.FundsProof,
+    package.Package,
+    package.Watched,
+    package.Way,
+    package.Variant,
+    tower.Holding,
+    tower.Tip,
 )
 
 Row = list[str]
@@ -126,6 +135,8 @@ def wire_type(kind: Any) -> str:
         return wire_type(kind.__supertype__)
     if typing.get_origin(kind) is tuple:
         return f"array of {wire_type(typing.get_args(kind)[0])}"
+    if typing.get_origin(kind) is types.UnionType:
+        return f"{wire_type(typing.get_args(kind)[0])} or nil"
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
         return "text"
     names = {int: "number", bytes: "bytes", str: "text"}
@@ -149,6 +160,7 @@ def test_a_struct_is_laid_out_as_its_table_says(struct: type) -> None:
 
 def test_every_struct_that_travels_as_an_array_has_a_table() -> None:
     tagged = {"SignedTake", "SignedReserve", "Propose", "Accept", "Refuse"}
+    tagged |= {"Put", "Kept", "Ask", "Held", "Drop", "Gone"}
     found = set()
     for info in pkgutil.walk_packages(protocol.__path__, "protocol."):
         for name, value in vars(importlib.import_module(info.name)).items():
@@ -158,9 +170,25 @@ def test_every_struct_that_travels_as_an_array_has_a_table() -> None:
     assert found == tagged | {struct.__name__ for struct in STRUCTS}
 
 
-def test_the_messages_of_a_take_have_the_elements_that_their_table_says() -> None:
-    members = typing.get_args(messages.Message)
-    said = {row[0]: re.findall(r"`(\w+)`(?: \(|,|$)", row[2]) for row in table("Tag", "From")}
+TAKE_MESSAGES: Final = typing.get_args(messages.Message)
+TOWER_MESSAGES: Final = (
+    tower.Put,
+    tower.Kept,
+    tower.Ask,
+    tower.Held,
+    tower.Drop,
+    tower.Gone,
+    tower.Refuse,
+)
+
+
+@pytest.mark.parametrize(
+    ("head", "members"), [("Tag", TAKE_MESSAGES), ("Tower tag", TOWER_MESSAGES)]
+)
+def test_the_messages_of_a_protocol_have_the_elements_that_their_table_says(
+    head: str, members: tuple[Any, ...]
+) -> None:
+    said = {row[0]: re.findall(r"`(\w+)`(?: \(|,|$)", row[2]) for row in table(head, "From")}
     assert list(said) == [member.__struct_config__.tag for member in members]
     for member in members:
         fields = [name for name in said[member.__struct_config__.tag] if name != "swapd"]

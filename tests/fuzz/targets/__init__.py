@@ -16,6 +16,7 @@ from tests.fuzz.targets import (
     settings,
     sockets,
     terminal,
+    towers,
     wire,
 )
 
@@ -31,4 +32,5 @@ TARGETS: tuple[Target, ...] = (
     *rows.TARGETS,
     *secrets.TARGETS,
     *terminal.TARGETS,
+    *towers.TARGETS,
 )

@@ -1,0 +1,69 @@
+"""Targets: what travels between a client and its watchtower.
+
+Owns: samples and calls for packages and messages of the tower protocol.
+Must not know: how inputs are made. A package that is taken must hold what its check promises.
+"""
+
+from protocol.codec import encode
+from protocol.errors import Refusal, RemoteProtocolError
+from protocol.tower import messages
+from protocol.tower.messages import (
+    Ask,
+    Drop,
+    Gone,
+    Held,
+    Holding,
+    Kept,
+    Put,
+    Refuse,
+    Stage,
+    Tip,
+)
+from protocol.tower.package import Act, digest, proof_of_keeping, read
+from tests.fuzz.shapes import Form
+from tests.fuzz.target import Target
+from tests.fuzz.targets.wire import Reader, reader
+from tests.protocol.tower import samples
+
+_TICKET, _NONCE = b"\x07" * 32, b"\x08" * 32
+
+
+def _package(data: bytes) -> object:
+    found = read(data)
+    leg = found.watched.leg
+    for way in found.ways:
+        assert max(variant.fee for variant in way.variants) <= found.max_fee
+        assert found.max_fee > 0
+        times = [variant.not_before for variant in way.variants]
+        assert found.act is Act.CLAIM or min(times) >= leg.expiry, "a refund before its expiry"
+    return found
+
+
+def _questions() -> list[bytes]:
+    packages = [encode(package) for package in samples.ALL]
+    puts = [encode(Put(_TICKET, package)) for package in packages]
+    return [*puts, encode(Ask(_NONCE, (_TICKET, _NONCE))), encode(Drop(_TICKET))]
+
+
+def _answers() -> list[bytes]:
+    package = samples.CLAIM_I
+    proof = proof_of_keeping(_NONCE, encode(package))
+    holding = Holding(_TICKET, package.sequence, proof, Stage.ACTING, seen=True, txid="ab" * 32)
+    tip = Tip(package.watched.leg.chain, 1_000, samples.TERMS.t0, "")
+    return [
+        encode(Kept(_TICKET, digest(package))),
+        encode(Held((holding, holding), (tip,))),
+        encode(Gone(_TICKET)),
+        encode(Refuse(Refusal.LIMIT_REACHED, "full")),
+    ]
+
+
+def _target(name: str, read_: Reader, samples_: list[bytes], share: float) -> Target:
+    return Target(name, Form.MSGPACK, reader(read_, samples_), (RemoteProtocolError,), share)
+
+
+TARGETS = (
+    _target("tower.package", _package, [encode(package) for package in samples.ALL], 3),
+    _target("tower.question", messages.read_question, _questions(), 3),
+    _target("tower.answer", messages.read_answer, _answers(), 2),
+)
