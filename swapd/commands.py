@@ -30,7 +30,9 @@ from swapd.keys.secret import Secret, forbid_core_dumps
 from swapd.keys.signer import SeedSigner
 from swapd.lockfile import locked
 from swapd.paths import prepare
-from swapd.ports import Clock
+from swapd.ports import Clock, RecoveryError
+from swapd.recovery.reading import read
+from swapd.recovery.takeover import Taken
 from swapd.store.sqlite import SqliteStore
 
 F = TypeVar("F", bound=Callable[..., None])
@@ -258,6 +260,49 @@ def rescue(
             ask = partial(offline.find, config, signer, _clock(config), swap, keys=keys)
             found = trio.run(ask)
         offline.show(found, as_json=as_json)
+
+
+@cli.command()
+@_common
+@_passphrase_file
+@click.argument("recovery_file", type=click.Path(path_type=Path))
+def recover(
+    file: Path | None,
+    network: str | None,
+    datadir: str | None,
+    settings: tuple[str, ...],
+    passphrase_file: Path | None,
+    recovery_file: Path,
+) -> None:
+    """Take the open swaps of a recovery file over into this data directory.
+
+    On a new machine: `swapd init --restore` with the words first, then this, then `swapd run`.
+    Restored swaps claim, refund and watch; they never lock.
+    """
+    with _failures():
+        config = _load(file, network, datadir, settings).config
+        prepare(config.paths)
+        with locked(config.paths.lock):
+            seed = _seed(config, passphrase_file)
+            signer = SeedSigner(seed, test_network=config.network.is_test, entropy=os.urandom)
+            taken = trio.run(_recover, config, signer, recovery_file)
+    for swap_id in taken.swaps:
+        click.echo(f"restored swap {swap_id.hex()}")
+    click.echo(f"{len(taken.swaps)} swaps were taken over; `swapd run` goes on with them")
+
+
+async def _recover(config: Config, signer: SeedSigner, path: Path) -> Taken:
+    content = await read(path, signer, network=config.network.value)
+    if content is None:
+        raise RecoveryError(f"there is no file {path}")
+    store = await SqliteStore.open(config.paths.database, network=config.network.value)
+    try:
+        clock = _clock(config)
+        daemon = Daemon(config, store=store, signer=signer, clock=clock, entropy=os.urandom)
+        taken = await daemon.recover(content, force=True)
+    finally:
+        await store.aclose()
+    return taken or Taken(content.generation, ())
 
 
 def _clock(config: Config) -> Clock:

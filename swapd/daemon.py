@@ -26,6 +26,7 @@ from swapd.control.server import serve
 from swapd.engine.backups import Backups
 from swapd.engine.maker import Maker
 from swapd.engine.market import Market
+from swapd.engine.mode import Mode
 from swapd.engine.offers import OwnOffers
 from swapd.engine.operations.all import EngineOperations
 from swapd.engine.operations.book_events import SwapPump, pump_book
@@ -44,13 +45,21 @@ from swapd.ports import (
     Entropy,
     NodeMisconfigured,
     NodeUnreachable,
+    RecoveryError,
     Signer,
     Store,
 )
+from swapd.recovery.content import Content
+from swapd.recovery.keeper import Keeper
+from swapd.recovery.reading import newest
+from swapd.recovery.takeover import Taken, take_over
 
 log = structlog.get_logger(__name__)
 
 VALIDATOR = "protocol.gossip:validate_message"
+TAKEN_OVER = "taken-over"
+"""In the store: the generation of the recovery file that this data directory began with."""
+
 GOODBYE_SECONDS = 5.0
 """For withdrawing offers at a stop; what did not go out by then expires by its lease."""
 
@@ -101,6 +110,9 @@ class Daemon:
             self._signer.network_secret(epoch),
             clock=None if self._config.clock_file is None else self._clock.now,
         )
+        mode = Mode()
+        keeper = self._keeper(epoch, mode)
+        took_over = await self._take_over()
         world = World(
             chains=self._chains,
             peers=peers,
@@ -109,17 +121,21 @@ class Daemon:
             clock=self._clock,
             entropy=self._entropy,
             policy=self._config.policy,
+            mode=mode,
+            recovery=keeper,
         )
         async with trio.open_nursery() as safety:
             for chain in self._chains.values():
                 await safety.start(chain.run)
             swaps, ledger = Swaps(world), Reservations()
             swaps.listen(ledger.follow)
+            swaps.listen(lambda _state, _sequence: keeper.note())
             await safety.start(swaps.run)
             resumed = await swaps.resume()
             ledger.adopt(swaps.open())
             log.info("daemon.resumed", swaps=resumed)
-            await self._market(world, peers, swaps, ledger, epoch, ready)
+            safety.start_soon(keeper.run)
+            await self._market(world, peers, swaps, ledger, epoch, ready, call=took_over)
             safety.cancel_scope.cancel()
 
     async def _market(
@@ -130,6 +146,8 @@ class Daemon:
         ledger: Reservations,
         epoch: int,
         ready: Callable[[], None],
+        *,
+        call: bool,
     ) -> None:
         """The network and all that needs it; ends when asked to stop."""
         run = first_sequence(await self._store.next_counter("events", 1))
@@ -139,6 +157,8 @@ class Daemon:
             await nursery.start(peers.run)
             market = Market(world, self._pairs(), epoch=epoch)
             await nursery.start(market.run)
+            if call:
+                market.call()
             offers = OwnOffers(world, market, held=ledger.held)
             swaps.listen(offers.follow)
             await offers.start(swaps.get, swaps.open())
@@ -246,6 +266,44 @@ class Daemon:
             allow_private=p2p.allow_private,
             limits=NetworkLimits(max_connections=p2p.max_peers),
         )
+
+    def _keeper(self, epoch: int, mode: Mode) -> Keeper:
+        return Keeper(
+            self._store,
+            self._signer,
+            self._clock,
+            paths=self._config.recovery.paths,
+            command=self._config.recovery.command,
+            network=self._config.network.value,
+            epoch=epoch,
+            superseded=mode.only_watch,
+        )
+
+    async def _take_over(self) -> bool:
+        """Brings an older journal up to the newest recovery file. True in a life that began so."""
+        network = self._config.network.value
+        content = await newest(self._config.recovery.paths, self._signer, network=network)
+        if content is not None:
+            await self.recover(content)
+        return await self._store.get("meta", TAKEN_OVER) is not None
+
+    async def recover(self, content: Content, *, force: bool = False) -> Taken | None:
+        """Takes a recovery file's swaps over where the journal knows less, or, with `force`, any
+        that it lacks. Raises RecoveryError, StoreError."""
+        now = self._clock.now()
+        address_of = self._address_of
+        taken = await take_over(content, self._store, address_of=address_of, now=now, force=force)
+        if taken is not None:
+            await self._store.put("meta", TAKEN_OVER, str(content.generation).encode())
+            for swap_id in taken.swaps:
+                log.critical("recovery.taken_over", swap=swap_id.hex(), written=content.written_at)
+        return taken
+
+    def _address_of(self, asset: AssetId, index: int) -> str:
+        chain = self._chains.get(asset)
+        if chain is None:
+            raise RecoveryError(f"the recovery file is about {asset}: configure its node first")
+        return chain.address_of(self._signer.wallet_key(asset, index))
 
     async def _network_epoch(self) -> int:
         """That of our network key: the same at every start of this data directory, and newer than

@@ -12,7 +12,14 @@ from swapd.control.socketfile import ControlSocketError
 from swapd.keys.errors import KeysError
 from swapd.lockfile import AlreadyLockedError, LockError
 from swapd.paths import PathError
-from swapd.ports import InvalidAddress, ListenError, NodeMisconfigured, PeerError, StoreError
+from swapd.ports import (
+    InvalidAddress,
+    ListenError,
+    NodeMisconfigured,
+    PeerError,
+    RecoveryError,
+    StoreError,
+)
 
 _CODES: tuple[tuple[type[Exception], int], ...] = (
     (AlreadyLockedError, exitcodes.ALREADY_LOCKED),
@@ -25,6 +32,7 @@ _CODES: tuple[tuple[type[Exception], int], ...] = (
     (ControlSocketError, exitcodes.CONFIG),
     (KeysError, exitcodes.KEYS),
     (StoreError, exitcodes.DATABASE),
+    (RecoveryError, exitcodes.DATABASE),
     (NodeMisconfigured, exitcodes.CHAIN),
     (PeerError, exitcodes.CRASH),
 )

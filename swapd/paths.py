@@ -45,6 +45,11 @@ class DataPaths(Struct, frozen=True):
         return self.root / "backup.sqlite3"
 
     @property
+    def recovery(self) -> Path:
+        """The recovery file where no other place is configured."""
+        return self.root / "recovery.swapd"
+
+    @property
     def lock(self) -> Path:
         """Held while a daemon runs."""
         return self.root / "lock"

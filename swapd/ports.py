@@ -498,8 +498,49 @@ class Store(Protocol):
         Raises BackupRefused, StoreError."""
         ...
 
+    async def counter(self, name: str) -> int:
+        """What `next_counter` gave last, 0 for nothing yet."""
+        ...
+
+
+# --- Recovery ---------------------------------------------------------------------------------
+
+
+class RecoveryError(PortError):
+    """A recovery file could not be written or read."""
+
+
+class PathStatus(Struct, frozen=True):
+    """One place of the recovery file. `written_at` unix seconds, 0 never; `error` why it is not
+    abreast of the journal."""
+
+    path: str
+    ok: bool
+    written_at: int = 0
+    error: str = ""
+
+
+class RecoveryStatus(Struct, frozen=True):
+    """All places that are configured."""
+
+    paths: tuple[PathStatus, ...]
+
+
+class Recovery(Protocol):
+    """What survives the loss of this machine: with the seed, every open swap."""
+
+    async def secure(self) -> None:
+        """Returns when every place holds what the journal holds now. Raises RecoveryError."""
+        ...
+
+    def status(self) -> RecoveryStatus: ...
+
 
 # --- Keys, time, chance -----------------------------------------------------------------------
+
+
+class SealBroken(PortError):
+    """Sealed by another seed, or changed since."""
 
 
 class Signer(Protocol):
@@ -542,6 +583,14 @@ class Signer(Protocol):
         ...
 
     async def sign_wallet(self, asset: AssetId, index: int, digest: bytes) -> bytes: ...
+
+    def seal(self, data: bytes) -> bytes:
+        """Encrypted and authenticated, for whoever has this seed."""
+        ...
+
+    def unseal(self, sealed: bytes) -> bytes:
+        """What was sealed. Raises SealBroken."""
+        ...
 
     def network_secret(self, epoch: int) -> bytes:
         """The rotating libp2p key, 32 bytes, for the network process only."""

@@ -111,7 +111,7 @@ def is_closed(state: SwapState) -> bool:
     """Nothing is owed any more: the end is reached and no extra output waits to be swept back."""
     if state.outcome is None:
         return False
-    if state.now > state.agreement.terms.leg_i.expiry + EXTRA_SECONDS:
+    if _is_long_over(state):
         return True
     depth = state.agreement.own.depth
     extras = reading.extra_locks(state)
@@ -242,6 +242,9 @@ def _judge_own_lock(state: SwapState, *, fresh: bool) -> SwapState:
         case Dead():
             return state
         case Unfunded():
+            found = reading.unknown_own_lock(state)
+            if found is not None and found.depth > 0 and state.outcome is None:
+                return msgspec.structs.replace(state, own=_adopted(found))
             return _dead(state) if _too_late_to_start(state) else state
         case Held():
             if reading.own_lock(state) is not None:
@@ -252,15 +255,33 @@ def _judge_own_lock(state: SwapState, *, fresh: bool) -> SwapState:
                 return msgspec.structs.replace(state, own=Released(own.lock))
             return state
         case Released():
-            if _conflict_is_final(state):
+            if _conflict_is_final(state) or _is_forgotten(state):
                 return _dead(state)
             if _must_kill(state):
                 return msgspec.structs.replace(state, own=Killing(own.lock))
             return state
         case Killing():
-            return _dead(state) if _conflict_is_final(state) else state
+            over = _conflict_is_final(state) or _is_forgotten(state)
+            return _dead(state) if over else state
         case _:
             assert_never(own)
+
+
+def _adopted(found: LockSeen) -> Released:
+    """A lock that only the chain remembers. Without its coins it can't be killed or made dearer."""
+    txid = found.ref.partition(":")[0]
+    return Released(SignedLock(Tx(found.raw, txid, 0, 0, 0, found.ref), ()))
+
+
+def _is_forgotten(state: SwapState) -> bool:
+    """A lock whose coins we don't know has been nowhere to be seen until mempools forgot it."""
+    lock = reading.signed_lock(state)
+    unknown = lock is not None and not lock.coins and reading.own_lock(state) is None
+    return unknown and _is_long_over(state)
+
+
+def _is_long_over(state: SwapState) -> bool:
+    return state.now > state.agreement.terms.leg_i.expiry + EXTRA_SECONDS
 
 
 def _dead(state: SwapState) -> SwapState:
@@ -279,7 +300,9 @@ def _conflict_is_final(state: SwapState) -> bool:
 
 
 def _too_late_to_start(state: SwapState) -> bool:
-    """Nothing of ours has left the daemon: whether to give up."""
+    """Nothing of ours has left the daemon, or so this state believes: whether to give up."""
+    if state.restored:
+        return _is_long_over(state)
     if state.cancelled or state.now >= reading.lock_gate(state):
         return True
     agreed = state.agreement.agreed_at
@@ -298,6 +321,8 @@ def _may_lock(state: SwapState) -> bool:
     """The lock gate, on the facts just observed (rules 4, 9, 10)."""
     if not reading.is_healthy(state) or state.now >= reading.lock_gate(state):
         return False
+    if state.restored:
+        return False
     if state.agreement.role is Role.INITIATOR:
         return True
     return reading.their_lock_is_final(state)
@@ -308,7 +333,7 @@ def _must_kill(state: SwapState) -> bool:
     it is sent again instead: the other side is owed it."""
     if reading.is_confirmed(reading.own_lock(state)) or isinstance(state.secret, Revealed):
         return False
-    if state.cancelled or state.now >= reading.lock_gate(state):
+    if state.cancelled or state.restored or state.now >= reading.lock_gate(state):
         return True
     if state.agreement.role is Role.INITIATOR:
         return False
@@ -318,9 +343,12 @@ def _must_kill(state: SwapState) -> bool:
 
 def _reveal(state: SwapState) -> SwapState:
     """The reveal gate: the counter-leg is exact, final and unspent, our own lock stands, and a
-    claim can still be mined and final before the counter-leg expires."""
+    claim can still be mined and final before the counter-leg expires. Who sees his preimage on a
+    chain revealed it in a life that this state does not know: no gate may stop his claim."""
     if not isinstance(state.secret, Hidden) or state.outcome is not None:
         return state
+    if reading.is_preimage_public(state):
+        return msgspec.structs.replace(state, secret=Revealed(state.now))
     own = reading.own_lock(state)
     if own is None or not reading.is_confirmed(own) or own.spend is not None:
         return state
@@ -383,6 +411,8 @@ def _is_taken_back(spend: Spend | None, depth: int) -> bool:
 
 
 def _why_never_funded(state: SwapState) -> str:
+    if state.restored and reading.own_view(state) is not None and _is_long_over(state):
+        return "restored, and no lock of ours was seen until long after the last expiry"
     if state.cancelled:
         return "cancelled before our lock could confirm"
     if reading.signed_lock(state) is None and state.view_i is None:

@@ -66,7 +66,7 @@ def next_deadline(state: SwapState) -> int | None:
 
 def _lock(state: SwapState) -> list[Effect]:
     view = reading.own_view(state)
-    if view is None:
+    if view is None or state.restored or reading.unknown_own_lock(state) is not None:
         return []
     own = state.own
     gate_open = state.now < reading.lock_gate(state) and reading.is_healthy(state)
@@ -75,7 +75,7 @@ def _lock(state: SwapState) -> list[Effect]:
         rate = max(fees.first_rate(view), _least_lock_rate(state))
         return [BuildLock(rate)] if rate <= deadlines.dearest_lock(state) else []
     # Who spent the lock's coins elsewhere by hand must not be outbid by the lock.
-    if not isinstance(own, Released) or view.conflict is not None:
+    if not isinstance(own, Released) or view.conflict is not None or not own.lock.coins:
         return []
     seen = reading.own_lock(state)
     if isinstance(state.secret, Revealed):
@@ -116,6 +116,8 @@ def _least_lock_rate(state: SwapState) -> int:
 def _kill(state: SwapState) -> list[Effect]:
     own, view = state.own, reading.own_view(state)
     if not isinstance(own, Killing) or view is None or isinstance(state.secret, Revealed):
+        return []
+    if not own.lock.coins:
         return []
     if reading.is_confirmed(reading.own_lock(state)):
         return []

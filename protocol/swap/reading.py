@@ -7,7 +7,15 @@ Must not know: transitions, effects.
 import hashlib
 
 from protocol.swap.facts import ChainView, LockSeen, Restriction, Spend, SpendKind
-from protocol.swap.states import Dead, Held, Killing, Released, SignedLock, SwapState
+from protocol.swap.states import (
+    Dead,
+    Held,
+    Killing,
+    Released,
+    SignedLock,
+    SwapState,
+    Unfunded,
+)
 from protocol.swap.timelocks import Schedule, schedule_of
 from protocol.terms import LegName, LegTerms, Role
 
@@ -74,6 +82,15 @@ def own_lock(state: SwapState) -> LockSeen | None:
     refs = signed.refs
     ours = [lock for lock in exact if lock.ours or lock.ref in refs]
     return max(ours, key=lambda lock: (lock.depth, lock.ref == refs[0]), default=None)
+
+
+def unknown_own_lock(state: SwapState) -> LockSeen | None:
+    """An output of the exact amount to our own script although this state knows of no lock of ours:
+    an older backup was put back, and the chain remembers what it does not. The deepest one."""
+    if not isinstance(state.own, Unfunded):
+        return None
+    exact = _exact(own_view(state), state.agreement.own)
+    return max(exact, key=lambda lock: lock.depth, default=None)
 
 
 def own_refs(state: SwapState) -> tuple[str, ...]:
@@ -154,7 +171,17 @@ def learned_preimage(state: SwapState) -> tuple[bytes, str] | None:
     view = own_view(state)
     if view is None:
         return None
+    return _shown(view, state.agreement.terms.hashlock)
+
+
+def is_preimage_public(state: SwapState) -> bool:
+    """Any spend on either chain shows it now, ours or theirs."""
     hashlock = state.agreement.terms.hashlock
+    views = (state.view_i, state.view_p)
+    return any(view is not None and _shown(view, hashlock) is not None for view in views)
+
+
+def _shown(view: ChainView, hashlock: bytes) -> tuple[bytes, str] | None:
     for lock in view.locks:
         shown = lock.spend.preimage if lock.spend is not None else None
         if lock.spend is not None and shown is not None and _opens(shown, hashlock):

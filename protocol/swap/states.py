@@ -143,7 +143,9 @@ class SwapState(Struct, frozen=True, kw_only=True):
     decided from and `their_raw` its transaction (kept to resend it after a reorg, rule 4); `claim`
     and `refunds` are the newest signed versions; `children` lift a claim or refund that can't be
     replaced, each spending the output that it names; `replaced` are older versions of all that we
-    signed, without their bytes: any of them may be the one that is mined."""
+    signed, without their bytes: any of them may be the one that is mined; `restored`: taken over
+    from a recovery file or an older backup, so what we did last may be missing here. Such a swap
+    claims, refunds and watches; it never locks (rule 2)."""
 
     agreement: Agreement
     own: OwnLock
@@ -158,4 +160,5 @@ class SwapState(Struct, frozen=True, kw_only=True):
     children: tuple[Tx, ...] = ()
     replaced: tuple[Tx, ...] = ()
     cancelled: bool = False
+    restored: bool = False
     outcome: Outcome | None = None

@@ -65,6 +65,8 @@ def defaults(network: str, chains: Iterable[str], environ: Mapping[str, str]) ->
         ("control", "rate"): 2000,
         ("control", "burst"): 4000,
         ("control", "subscriptions"): 16,
+        ("recovery", "paths"): (),
+        ("recovery", "command"): (),
         ("log", "level"): "info",
         ("log", "format"): "auto",
     }

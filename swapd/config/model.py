@@ -71,6 +71,13 @@ class ControlConfig(Struct, frozen=True, kw_only=True):
     subscriptions: int
 
 
+class RecoveryConfig(Struct, frozen=True, kw_only=True):
+    """Where the recovery file goes, and the program that carries it on (none: empty)."""
+
+    paths: tuple[Path, ...]
+    command: tuple[str, ...]
+
+
 class LogConfig(Struct, frozen=True):
     """What is said, and how."""
 
@@ -90,6 +97,7 @@ class Config(Struct, frozen=True, kw_only=True):
     pairs: tuple[Pair, ...]
     policy: Policy
     control: ControlConfig
+    recovery: RecoveryConfig
     log: LogConfig
     clock_file: Path | None
 

@@ -21,6 +21,7 @@ from swapd.config.model import (
     Network,
     P2pConfig,
     Pair,
+    RecoveryConfig,
 )
 from swapd.config.sections import ChainSection, Sections
 from swapd.paths import DataPaths, PathError
@@ -44,6 +45,7 @@ class Resolver:
         chains = tuple(self._chain(name, chain) for name, chain in sections.chains.items())
         paths_ = self._paths()
         p2p, pairs, clock_file = self._p2p(), self._pairs(), self._clock_file()
+        recovery = self._recovery(paths_)
         resolved = policy.resolve(sections, known_chains(network), self._problem)
         if self._problems or resolved is None or paths_ is None:
             raise ConfigError("\n".join(self._problems))
@@ -61,6 +63,7 @@ class Resolver:
                 burst=sections.control.burst,
                 subscriptions=sections.control.subscriptions,
             ),
+            recovery=recovery,
             log=LogConfig(sections.log.level, sections.log.format),
             clock_file=clock_file,
         )
@@ -143,6 +146,14 @@ class Resolver:
             max_peers=p2p.max_peers,
             allow_private=p2p.allow_private,
         )
+
+    def _recovery(self, data: DataPaths | None) -> RecoveryConfig:
+        key: Key = ("recovery", "paths")
+        named = tuple(self._path(key, text) for text in self._sections.recovery.paths)
+        found = tuple(dict.fromkeys(path for path in named if path is not None))
+        if not found and data is not None:
+            found = (data.recovery,)
+        return RecoveryConfig(paths=found, command=self._sections.recovery.command)
 
     def _pairs(self) -> tuple[Pair, ...]:
         known = known_chains(self._sections.network)

@@ -76,6 +76,13 @@ class ControlSection(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     subscriptions: Count
 
 
+class RecoverySection(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[recovery]: what survives the loss of this machine."""
+
+    paths: Texts
+    command: Texts
+
+
 class LogSection(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """[log]: what is said, and how."""
 
@@ -99,5 +106,6 @@ class Sections(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     market: MarketSection
     policy: PolicySection
     control: ControlSection
+    recovery: RecoverySection
     log: LogSection
     regtest: RegtestSection = RegtestSection()

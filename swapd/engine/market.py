@@ -171,13 +171,22 @@ class Market:
 
     async def _follow_up(self, notes: Notes, peer_id: str) -> None:
         if notes.newer_self is not None and notes.newer_self > self._epoch:
-            _log.error("another daemon with our seed took over", epoch=notes.newer_self)
-            self._publisher.fall_silent()
-            self.superseded.set()
+            self._give_way(f"a daemon set up later (epoch {notes.newer_self}) has the same seed")
+        elif notes.twin:
+            self._give_way("a copy of this daemon is running elsewhere: stop one of them")
         for proof in notes.proofs:
             await self._publisher.pass_on(proof)
         for gap in sorted(notes.gaps, key=lambda gap: (gap.pair, gap.maker)):
             self._sync.fetch(gap, self._sources(gap.maker, peer_id))
+
+    def _give_way(self, why: str) -> None:
+        """Two daemons that trade with one seed would lock the same coins and offer them twice."""
+        if self.superseded.is_set():
+            return
+        _log.critical("this daemon only watches from now on", why=why)
+        self._publisher.fall_silent()
+        self._world.mode.only_watch(why)
+        self.superseded.set()
 
     def _sources(self, maker: PublicKey, peer_id: str) -> tuple[Source, ...]:
         """Whoever told us first, then the maker itself."""
@@ -284,6 +293,10 @@ class Market:
     def fall_silent(self) -> None:
         """Never speaks for our key again: leases end what others still show of us."""
         self._publisher.fall_silent()
+
+    def call(self) -> None:
+        """Has an older daemon with our seed hear of us; for one that was restored."""
+        self._publisher.call()
 
     async def retire(self) -> None:
         """Our key's permanent farewell, published at once. There is no way back."""

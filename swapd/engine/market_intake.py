@@ -51,12 +51,14 @@ class Gap:
 class Notes:
     """What came of a batch of items. `gaps` to fetch, `proofs` to pass on, `faults` of whoever
     brought the batch; `newer_self` is the epoch of a heartbeat signed with our own key by another
-    daemon; `offers` are the valid ones of followed pairs, by maker and pair."""
+    daemon; `twin` says that one of our own epoch was not sent by us; `offers` are the valid ones
+    of followed pairs, by maker and pair."""
 
     gaps: set[Gap] = field(default_factory=set)
     proofs: list[Item] = field(default_factory=list)
     faults: list[RemoteProtocolError] = field(default_factory=list)
     newer_self: int | None = None
+    twin: bool = False
     offers: dict[Gap, list[tuple[bytes, Offer]]] = field(default_factory=dict)
     heard: list[Heartbeat] = field(default_factory=list)
 
@@ -69,6 +71,7 @@ class Intake:
         self.leases = Leases()
         self._own = own
         self._pairs = pairs
+        self._own_last: Heartbeat | None = None
         self._certificates: dict[PublicKey, tuple[Signed, Certificate]] = {}
         self._doors: dict[ItemKind, Callable[[Item, int, int, Notes], None]] = {
             ItemKind.OFFER: self._offer,
@@ -124,6 +127,7 @@ class Intake:
 
     def hear_self(self, signed: Signed, heartbeat: Heartbeat, *, now: int, moment: int) -> None:
         """Our own heartbeat, so that we hand it on like any other."""
+        self._own_last = heartbeat
         self.leases.hear(signed, heartbeat, now=now, moment=moment)
 
     def certify_self(self, signed: Signed, certificate: Certificate) -> None:
@@ -214,6 +218,7 @@ class Intake:
         heartbeat = open_heartbeat(item.signed, now=now)
         if heartbeat.maker == self._own:
             notes.newer_self = max(heartbeat.epoch, notes.newer_self or 0)
+            notes.twin |= self._is_twins(heartbeat)
             return
         last = self.leases.last(heartbeat.maker)
         heard = self.leases.hear(item.signed, heartbeat, now=now, moment=moment)
@@ -223,6 +228,12 @@ class Intake:
         elif heard is Heard.TWO_FACED and last is not None:
             proof = Item(ItemKind.EQUIVOCATION, encode(equivocation(last.signed, item.signed)), b"")
             self._equivocation(proof, now, moment, notes)
+
+    def _is_twins(self, heartbeat: Heartbeat) -> bool:
+        """Ours only grow: one that is ahead of all that this run signed is a copy's."""
+        own = self._own_last
+        same = own is not None and heartbeat.epoch == own.epoch
+        return same and own is not None and heartbeat.counter > own.counter
 
     def _certificate(self, item: Item, now: int, moment: int, _notes: Notes) -> None:
         certificate = open_certificate(item.signed, now=now)

@@ -35,6 +35,8 @@ TICK_SECONDS: Final = 1
 NEWCOMER_SECONDS: Final = 2
 """From a peer's coming to a heartbeat for it: gossip needs a moment to include a newcomer."""
 NEWCOMER_PAUSE_SECONDS: Final = 5
+CALLS: Final = 10
+"""Heartbeats in which a daemon that took over says so, also without offers."""
 RETRY_SECONDS: Final = 5
 RENEW_AFTER: Final = MAX_LIFE // 2
 
@@ -54,6 +56,7 @@ class Publisher:
         self._wake = trio.Event()
         self._speaking = trio.Lock()
         self._silent = False
+        self._calls = 0
         self._beat_at = -math.inf
         self._beat_time = 0
         self._last_beat = -math.inf
@@ -82,6 +85,13 @@ class Publisher:
         soon = trio.current_time() + NEWCOMER_SECONDS
         self._beat_at = min(self._beat_at, max(soon, self._last_beat + NEWCOMER_PAUSE_SECONDS))
 
+    def call(self) -> None:
+        """Says that we are there although we may have no offers: an older daemon with our seed must
+        hear of us."""
+        self._calls = CALLS
+        self._beat_at = -math.inf
+        self._wake.set()
+
     def fall_silent(self) -> None:
         """Another daemon with our key took over: never speak again."""
         self._silent = True
@@ -108,6 +118,9 @@ class Publisher:
                 return True
             live = {pair for pair in self._pairs if self._intake.book.of_maker(self._own, pair)}
             due = live if self._is_due() else set()
+            if self._calls and self._is_due():
+                self._calls -= 1
+                due = set(self._pairs)
             if not waiting and not due:
                 self._beat_at = trio.current_time() + PERIOD
                 return True

@@ -35,7 +35,7 @@ from swapd.engine import journal
 from swapd.engine.effects import perform
 from swapd.engine.observer import Observer
 from swapd.engine.world import World
-from swapd.ports import ChainError, StoreError
+from swapd.ports import ChainError, RecoveryError, StoreError
 
 log = structlog.get_logger(__name__)
 
@@ -141,7 +141,7 @@ class Runner:
             try:
                 if await self._perform(effect):
                     return True, trouble
-            except ChainError as error:
+            except (ChainError, RecoveryError) as error:
                 trouble = str(error)
                 log.warning("swap.effect_failed", effect=name, reason=trouble)
             except StoreError:
@@ -156,6 +156,9 @@ class Runner:
             # Coins are chosen and journalled under one lock: never the same ones for two swaps.
             async with self._coins[self.state.agreement.own.amount.asset]:
                 return await self._build(effect)
+        if isinstance(effect, BroadcastLock):
+            # Without it the loss of this machine would be the loss of the lock.
+            await self._world.recovery.secure()
         return await self._build(effect)
 
     async def _build(self, effect: Effect) -> bool:

@@ -6,7 +6,27 @@ from dataclasses import dataclass, field
 from protocol.assets import AssetId
 from swapd.engine.mode import Mode
 from swapd.policy import Policy
-from swapd.ports import Chain, Clock, Entropy, Peers, Signer, Store
+from swapd.ports import (
+    Chain,
+    Clock,
+    Entropy,
+    Peers,
+    Recovery,
+    RecoveryStatus,
+    Signer,
+    Store,
+)
+
+
+class NothingKept:
+    """The `Recovery` of a daemon that keeps no recovery file."""
+
+    async def secure(self) -> None:
+        """There is nothing to write."""
+
+    def status(self) -> RecoveryStatus:
+        """No place."""
+        return RecoveryStatus(())
 
 
 @dataclass(frozen=True)
@@ -22,3 +42,4 @@ class World:
     entropy: Entropy
     policy: Policy
     mode: Mode = field(default_factory=Mode)
+    recovery: Recovery = field(default_factory=NothingKept)

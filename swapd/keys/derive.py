@@ -9,6 +9,7 @@ Must not know: files, the swap machine, signing.
         purpose 2'  base key of HTLCs      key  = scalar(base, salt || role || swap id || leg)
         purpose 3'  base key of preimages  HMAC-SHA256(base, salt || "initiator" || swap id)
         purpose 4'  base key of the network process: scalar(base, epoch as 8 bytes)
+        purpose 5'  key that seals the recovery file (XChaCha20-Poly1305)
     m / 84' / coin' / 0' / 0 / index           payout addresses (BIP84; coin' by SLIP-44)
 
 scalar(base, message) is HMAC-SHA256(base, message || n) for the first byte n = 0, 1, ... that gives
@@ -44,6 +45,7 @@ class Purpose(enum.IntEnum):
     HTLC = 2
     PREIMAGE = 3
     NETWORK = 4
+    RECOVERY = 5
 
 
 def purpose_key(seed: Secret, purpose: Purpose, *, test_network: bool) -> Secret:

@@ -11,6 +11,8 @@ import hashlib
 from collections.abc import Callable
 
 import wallycore
+from nacl import bindings
+from nacl.exceptions import CryptoError
 
 from protocol.assets import AssetId
 from protocol.errors import LocalProtocolError
@@ -20,7 +22,10 @@ from swapd.keys import derive
 from swapd.keys.derive import Purpose
 from swapd.keys.errors import SigningError
 from swapd.keys.secret import Secret
-from swapd.ports import Entropy
+from swapd.ports import Entropy, SealBroken
+
+_NONCE_BYTES = 24
+_SEAL_CONTEXT = b"swapd recovery"
 
 _LOW_R_DER_BYTES = 70
 """30 44 02 20 <r> 02 20 <s>: r and s both below 2^255 take at most 32 bytes each."""
@@ -89,6 +94,25 @@ class SeedSigner:
     async def sign_wallet(self, asset: AssetId, index: int, digest: bytes) -> bytes:
         """DER, low R, low S, without a sighash byte. Raises SigningError."""
         return sign_ecdsa(derive.wallet_secret(self._seed, asset, index), digest)
+
+    def seal(self, data: bytes) -> bytes:
+        """A nonce of 24 bytes, then XChaCha20-Poly1305 by the recovery key."""
+        nonce = self._entropy(_NONCE_BYTES)
+        key = self._keys[Purpose.RECOVERY].reveal()
+        return nonce + bindings.crypto_aead_xchacha20poly1305_ietf_encrypt(
+            data, _SEAL_CONTEXT, nonce, key
+        )
+
+    def unseal(self, sealed: bytes) -> bytes:
+        """What was sealed. Raises SealBroken."""
+        nonce, rest = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
+        key = self._keys[Purpose.RECOVERY].reveal()
+        try:
+            return bindings.crypto_aead_xchacha20poly1305_ietf_decrypt(
+                rest, _SEAL_CONTEXT, nonce, key
+            )
+        except (CryptoError, ValueError, TypeError):
+            raise SealBroken("sealed by another seed, or damaged") from None
 
     def network_secret(self, epoch: int) -> bytes:
         """The 32-byte key of the network process in one epoch."""

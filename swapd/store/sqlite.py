@@ -183,6 +183,16 @@ class SqliteStore:
             made = await trio.to_thread.run_sync(finish, partial)
         return made  # noqa: RET504 - mypy holds that a scope may swallow what is raised in it
 
+    async def counter(self, name: str) -> int:
+        """What `next_counter` gave last, 0 for nothing yet."""
+        statement = "SELECT value FROM counter WHERE name = ?"
+
+        def read(connection: sqlite3.Connection) -> int:
+            rows: list[tuple[int]] = connection.execute(statement, (name,)).fetchall()
+            return rows[0][0] if rows else 0
+
+        return await self._read(read)
+
     # --- one call at a time -------------------------------------------------------------------
 
     async def _records(self, statement: str, *values: object) -> tuple[JournalRecord, ...]:

@@ -135,3 +135,7 @@ class FakeStore:
             raise BackupRefused(f"{path}: give the path in full")
         self.disk.backups[path] = replace(copy.deepcopy(self.disk), backups={})
         return BackupMade(path=path, size=0, swaps=len(self.disk.journal), at=at)
+
+    async def counter(self, name: str) -> int:
+        await trio.lowlevel.checkpoint()
+        return self.disk.counters.get(name, 0)

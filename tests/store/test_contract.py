@@ -136,7 +136,9 @@ async def test_of_many_who_put_new_at_once_one_writes_and_all_learn_what(harness
 
 async def test_counters_start_at_1_and_jump_but_never_go_back(harness: Harness) -> None:
     async with harness.opened() as store:
+        assert await store.counter("heartbeat") == 0
         assert await store.next_counter("heartbeat", 0) == 1
+        assert await store.counter("heartbeat") == 1
         assert await store.next_counter("heartbeat", 0) == 2
         assert await store.next_counter("heartbeat", 1_790_000_000_000) == 1_790_000_000_000
         assert await store.next_counter("heartbeat", 1_789_999_999_999) == 1_790_000_000_001

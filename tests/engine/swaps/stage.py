@@ -5,7 +5,7 @@ checked by the fake ledger as a node would.
 """
 
 import contextvars
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -31,8 +31,9 @@ from protocol.terms import (
 )
 from swapd.engine import hooks, journal
 from swapd.engine.swaps import Swaps
-from swapd.engine.world import World
+from swapd.engine.world import NothingKept, World
 from swapd.policy import Policy
+from swapd.ports import Recovery
 from tests.fakes.chain import FakeChain
 from tests.fakes.clock import FakeClock, FakeEntropy
 from tests.fakes.ledger import FakeLedger
@@ -63,6 +64,9 @@ class Party:
     disk: FakeDisk = field(default_factory=FakeDisk)
     crashes: int = 0
     restarting: bool = False
+    loses_disk: bool = False
+    recovery: Recovery = field(default_factory=NothingKept)
+    reborn: Callable[[], Awaitable[None]] | None = None
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
 
     def __post_init__(self) -> None:
@@ -83,6 +87,7 @@ class Party:
             clock=self.stage.clock,
             entropy=FakeEntropy(self.name),
             policy=Policy(timing=Timing.REGTEST, exposure=EXPOSURE),
+            recovery=self.recovery,
         )
         self.swaps = Swaps(self.world)
 
@@ -107,7 +112,11 @@ class Party:
                     raise
                 self.crashes += 1
             self.restarting = False
+            if self.loses_disk:
+                self.disk = FakeDisk()
             self.build()
+            if self.reborn is not None:
+                await self.reborn()
 
     async def restart(self) -> None:
         """kill -9, and the daemon is started again."""

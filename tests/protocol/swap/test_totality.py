@@ -36,6 +36,7 @@ from protocol.swap.facts import ChainView, Conflict, LockSeen, Restriction, Spen
 from protocol.swap.machine import is_closed, material, step
 from protocol.swap.pending import holds_coins, next_deadline, pending
 from protocol.swap.reading import schedule
+from protocol.swap.restoring import restored
 from protocol.swap.states import (
     Dead,
     End,
@@ -75,13 +76,14 @@ SECRETS: dict[Role, tuple[Secret, ...]] = {
 }
 OUTCOMES = (None, Outcome(End.COMPLETED, "", T0))
 STAGES: dict[str, set[str]] = {
-    "Unfunded": {"Unfunded", "Held", "Dead"},
+    "Unfunded": {"Unfunded", "Held", "Released", "Dead"},
     "Held": {"Held", "Released", "Killing", "Dead"},
     "Released": {"Released", "Killing", "Dead"},
     "Killing": {"Killing", "Dead"},
     "Dead": {"Dead"},
 }
-"""What our own lock may become in one step; Held passes Released when it is killed at once."""
+"""What our own lock may become in one step; Held passes Released when it is killed at once, and
+Unfunded becomes Released when the chain shows a lock that the state does not know."""
 
 
 def spends() -> list[Spend | None]:
@@ -152,6 +154,8 @@ def check(before: SwapState, event: Event) -> SwapState:
     if is_closed(after):
         assert owed == ()
     for effect in owed:
+        if isinstance(effect, BuildLock | BroadcastLock):
+            assert not after.restored
         if isinstance(effect, BroadcastLock):
             assert isinstance(after.own, Released)
         if isinstance(effect, BuildKill | BroadcastKill):
@@ -186,6 +190,8 @@ def test_any_facts_at_any_time_keep_the_rules_and_survive_the_disk(
     data: st.DataObject, role: Role
 ) -> None:
     state = data.draw(st.sampled_from(states(role)))
+    if data.draw(st.booleans()):
+        state = restored(state)
     views = st.sampled_from(chain_views(100_000)), st.sampled_from(chain_views(700_000))
     for _ in range(data.draw(st.integers(1, 5))):
         when = T0 + data.draw(st.integers(-100, 3000))
@@ -207,7 +213,8 @@ def test_no_look_ever_reveals_outside_the_gate_or_to_less_than_a_final_lock(
     p = data.draw(st.sampled_from(chain_views(700_000)))
     when = data.draw(st.integers(0, 500))
     after = step(state, Observed(T0 + when, i, p))
-    if isinstance(state.secret, Hidden) and isinstance(after.secret, Revealed):
+    public = any(s.spend is not None and s.spend.preimage for s in (*i.locks, *p.locks))
+    if isinstance(state.secret, Hidden) and isinstance(after.secret, Revealed) and not public:
         deep = [s for s in p.locks if s.units == 700_000 and s.depth >= 3 and s.spend is None]
         assert deep
         assert deep[0].restriction is Restriction.NONE

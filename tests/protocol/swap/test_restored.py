@@ -1,0 +1,152 @@
+"""A swap taken over by another life of the daemon: what it forgot, the chains remember."""
+
+import pytest
+
+from protocol.swap.effects import (
+    BroadcastLock,
+    BuildClaim,
+    BuildKill,
+    BuildLock,
+    BuildRefund,
+    Effect,
+)
+from protocol.swap.events import LockBuilt
+from protocol.swap.facts import ChainView, Spend, SpendKind
+from protocol.swap.machine import is_closed, step
+from protocol.swap.pending import pending
+from protocol.swap.restoring import restored
+from protocol.swap.states import (
+    End,
+    Held,
+    Killing,
+    Learned,
+    Released,
+    Revealed,
+    SwapState,
+    Unfunded,
+)
+from protocol.terms import Role
+from tests.protocol.swap.moments import (
+    DEPTH,
+    MAKER,
+    TAKER,
+    at,
+    begun,
+    legs,
+    lock,
+    locked,
+    out,
+    released,
+    signed,
+    view,
+)
+from tests.protocol.swap.toy import PREIMAGE, T0
+
+FOURTEEN_DAYS = 14 * 86400
+
+
+def owed(state: SwapState, kind: type[Effect]) -> list[Effect]:
+    return [effect for effect in pending(state) if isinstance(effect, kind)]
+
+
+def theirs_final(role: Role) -> ChainView:
+    their_leg = legs(role)[1]
+    return view(lock(their_leg, DEPTH[their_leg]))
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_restored_swap_never_locks_although_all_gates_are_open(role: Role) -> None:
+    theirs = theirs_final(role)
+    fresh = at(begun(role), 5, own=view(), theirs=theirs)
+    assert owed(fresh, BuildLock)
+    for before in (begun(role), step(begun(role), LockBuilt(signed(role))), released(role)):
+        after = at(restored(before), 5, own=view(), theirs=theirs)
+        assert not owed(after, BuildLock)
+        assert not owed(after, BroadcastLock)
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_restored_lock_that_was_only_held_may_have_been_sent_and_is_killed(role: Role) -> None:
+    held = step(begun(role), LockBuilt(signed(role)))
+    assert isinstance(held.own, Held)
+    after = at(restored(held), 5, own=view(), theirs=theirs_final(role))
+    assert isinstance(after.own, Killing)
+    assert owed(after, BuildKill)
+    assert after.outcome is None
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_lock_that_only_the_chain_remembers_is_refunded_after_its_expiry(role: Role) -> None:
+    own_leg, _ = legs(role)
+    state = at(restored(begun(role)), 20, own=view(lock(own_leg, 3)), theirs=view())
+    assert isinstance(state.own, Released)
+    late = state.agreement.own.expiry - T0 + 1
+    chain = view(lock(own_leg, 50), median_time=state.agreement.own.expiry + 1)
+    state = at(state, late, own=chain, theirs=view())
+    assert owed(state, BuildRefund)
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("depth", [0, 4])
+def test_an_older_backup_makes_no_second_lock(role: Role, depth: int) -> None:
+    """Nobody said that this database is an old one; the first lock is on the chain."""
+    own_leg, _ = legs(role)
+    state = at(begun(role), 5, own=view(lock(own_leg, depth)), theirs=theirs_final(role))
+    assert not owed(state, BuildLock)
+    assert isinstance(state.own, Released) is (depth > 0)
+
+
+def test_a_participant_that_forgot_its_lock_learns_the_secret_from_its_claim() -> None:
+    spend = Spend(SpendKind.CLAIM, "c", 1, PREIMAGE)
+    own = view(lock(legs(MAKER)[0], 3, spend=spend))
+    state = at(restored(begun(MAKER)), 60, own=own, theirs=theirs_final(MAKER))
+    assert isinstance(state.secret, Learned)
+    assert owed(state, BuildClaim)
+
+
+def test_an_initiator_that_forgot_its_reveal_claims_behind_every_gate() -> None:
+    own_leg, _ = legs(TAKER)
+    hidden = restored(locked(TAKER))
+    expiry = hidden.agreement.terms.leg_p.expiry
+    claimed = view(lock(own_leg, 9, spend=Spend(SpendKind.CLAIM, "c", 1, PREIMAGE)))
+    waits = at(hidden, expiry - T0 - 1, own=view(lock(own_leg, 9)), theirs=theirs_final(TAKER))
+    assert not owed(waits, BuildClaim)
+    state = at(hidden, expiry - T0 - 1, own=claimed, theirs=theirs_final(TAKER))
+    assert isinstance(state.secret, Revealed)
+    assert owed(state, BuildClaim)
+
+
+@pytest.mark.parametrize("role", Role)
+def test_never_funded_is_said_only_when_mempools_have_forgotten_any_lock(role: Role) -> None:
+    state = restored(begun(role))
+    over = state.agreement.terms.leg_i.expiry + FOURTEEN_DAYS - T0
+    early = at(state, over - 10, own=view(), theirs=view())
+    assert isinstance(early.own, Unfunded)
+    assert early.outcome is None
+    late = at(state, over + 10, own=view(), theirs=view())
+    assert late.outcome is not None
+    assert late.outcome.end is End.NEVER_FUNDED
+    assert is_closed(late)
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_lock_without_known_coins_that_fell_out_is_neither_killed_nor_sent(role: Role) -> None:
+    own_leg, _ = legs(role)
+    state = at(restored(begun(role)), 20, own=view(lock(own_leg, 1)), theirs=view())
+    gone = at(state, 30, own=view(), theirs=view())
+    assert pending(gone) == ()
+    assert gone.outcome is None
+    over = state.agreement.terms.leg_i.expiry + FOURTEEN_DAYS - T0
+    assert at(gone, over + 10, own=view(), theirs=view()).outcome is not None
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_restored_swap_under_way_goes_on_to_its_end(role: Role) -> None:
+    own_leg, their_leg = legs(role)
+    state = restored(out(role))
+    assert owed(state, BuildClaim)
+    spend = Spend(SpendKind.CLAIM, "mine", DEPTH[their_leg], PREIMAGE)
+    theirs = view(lock(their_leg, 9, spend=spend))
+    done = at(state, 90, own=view(lock(own_leg, 9)), theirs=theirs)
+    assert done.outcome is not None
+    assert done.outcome.end is End.COMPLETED
