@@ -1,0 +1,277 @@
+"""The port to one node of the bitcoind family: `Chain`, its values and errors.
+
+Must not know: any adapter. Fee rates are whole base units per 1000 vbytes; txids and block hashes
+are hex as nodes print them.
+"""
+
+import enum
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+import trio
+from msgspec import Struct
+
+from protocol.assets import AssetId, ChainId
+from protocol.proof import FundsProof
+from protocol.swap.facts import ChainView, LockSeen
+from protocol.terms import LegTerms, PinnedBlock
+from swapd.ports.errors import PortError
+
+
+class ChainError(PortError):
+    """A node connection failed at something."""
+
+
+class NodeUnreachable(ChainError):
+    """No answer, or a temporary one (warming up, busy): try again later."""
+
+
+class NodeMisconfigured(ChainError):
+    """Wrong chain, too old, pruned too far, no wallet, ...: the operator must act."""
+
+
+class WalletMissing(NodeMisconfigured):
+    """The wallet named in the configuration is not loaded in the node."""
+
+
+class WalletLocked(ChainError):
+    """The node's wallet needs its passphrase."""
+
+
+class InsufficientFunds(ChainError):
+    """Not enough confirmed, unreserved segwit coins. `unconfirmed` units would have been enough
+    with change that is still on its way."""
+
+    def __init__(self, message: str, *, confirmed: int, unconfirmed: int) -> None:
+        super().__init__(message)
+        self.confirmed = confirmed
+        self.unconfirmed = unconfirmed
+
+
+class FundsProofInvalid(ChainError):
+    """A counterparty's proof of funds does not prove what it must."""
+
+
+class Coin(Struct, frozen=True):
+    """An unspent output: `ref` is `<txid>:<index>`."""
+
+    ref: str
+    units: int
+    script_pubkey: bytes
+
+
+class SignedTx(Struct, frozen=True):
+    """A complete transaction, not broadcast. `fee` in base units, `inputs` as refs."""
+
+    raw: bytes
+    txid: str
+    fee: int
+    fee_rate: int
+    inputs: tuple[str, ...] = ()
+
+
+class SignedLock(Struct, frozen=True):
+    """A complete lock transaction, not broadcast. `ref` is the output that pays the script;
+    `coins` are the wallet coins it spends."""
+
+    tx: SignedTx
+    ref: str
+    coins: tuple[Coin, ...]
+
+
+class Broadcast(enum.StrEnum):
+    """What the node made of a transaction."""
+
+    ACCEPTED = "accepted"
+    ALREADY_KNOWN = "already_known"
+    REJECTED = "rejected"
+
+
+class BroadcastResult(Struct, frozen=True):
+    """`reason` is the node's own word when rejected."""
+
+    outcome: Broadcast
+    reason: str = ""
+
+
+class LegWatch(Struct, frozen=True):
+    """What to look for on a chain for one leg: every output to `leg`'s script since block
+    `since_height`, every spend of one, and any spend of `own_inputs` by a transaction that does
+    not itself pay the leg's script its exact amount."""
+
+    watch_id: str
+    leg: LegTerms
+    hashlock: bytes
+    since_height: int
+    own_inputs: tuple[str, ...] = ()
+
+
+class ChainStatus(Struct, frozen=True):
+    """A node as it is now. `problems` are reasons not to lock or reveal; empty = healthy."""
+
+    chain: ChainId
+    asset: AssetId
+    ticker: str
+    decimals: int
+    height: int
+    tip_hash: str
+    tip_time: int
+    median_time: int
+    peers: int
+    version: str
+    synced: bool
+    pruned: bool
+    problems: tuple[str, ...]
+    fee_next: int
+    fee_floor: int
+
+
+class WalletBalance(Struct, frozen=True):
+    """Units in the node's wallet: `confirmed` spendable segwit coins that are not reserved by us,
+    `reserved` by our journal, `unconfirmed` on their way, `unusable` confirmed but not segwit."""
+
+    confirmed: int
+    reserved: int
+    unconfirmed: int
+    unusable: int
+    coins: int
+
+
+SignDigest = Callable[[bytes], Awaitable[bytes]]
+"""Signs a 32-byte digest; returns a DER signature with low R and low S (no sighash byte)."""
+
+
+class Chain(Protocol):
+    """One node connection of the bitcoind family. Every method raises NodeUnreachable while the
+    node does not answer; nothing here blocks for ever. All methods may be repeated."""
+
+    chain: ChainId
+    asset: AssetId
+    ticker: str
+    decimals: int
+
+    async def check(self) -> None:
+        """Right chain, version, deployments, wallet. Raises NodeMisconfigured."""
+        ...
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Follows the node for ever: new blocks, mempool while watched. Reconnects by itself."""
+        ...
+
+    def change_count(self) -> int:
+        """Grows with each block, relevant mempool event, or change of health."""
+        ...
+
+    async def wait_change(self, seen: int) -> int:
+        """Returns the count as soon as it differs from `seen`."""
+        ...
+
+    async def status(self) -> ChainStatus: ...
+
+    def watch(self, watch: LegWatch) -> None:
+        """Starts or replaces (same watch_id) a watch; it survives reconnects."""
+        ...
+
+    def unwatch(self, watch_id: str) -> None: ...
+
+    async def view(self, watch_id: str) -> ChainView:
+        """Fresh facts of a watch. Scans what is missing first, so it may take a while once."""
+        ...
+
+    async def pinned(self) -> PinnedBlock:
+        """The block 100 below the tip (or the genesis block on a shorter chain)."""
+        ...
+
+    async def has_block(self, pinned: PinnedBlock) -> bool:
+        """True when that block is in our best chain at that height."""
+        ...
+
+    async def fund(
+        self,
+        leg: LegTerms,
+        hashlock: bytes,
+        fee_rate: int,
+        replaces: SignedLock | None = None,
+    ) -> SignedLock:
+        """Signs, without broadcasting, a payment of exactly the leg's amount to its script from
+        explicit, confirmed, unreserved segwit coins, and reserves them. With `replaces` it spends
+        exactly the coins of that lock, whose change pays the difference.
+        Raises InsufficientFunds, WalletLocked."""
+        ...
+
+    async def build_kill(self, lock: SignedLock, fee_rate: int) -> SignedTx:
+        """Signs a payment of the lock's coins to the operator's own wallet, replaceable."""
+        ...
+
+    async def build_claim(
+        self,
+        leg: LegTerms,
+        hashlock: bytes,
+        lock: LockSeen,
+        destination: str,
+        fee_rate: int,
+        sign: SignDigest,
+        preimage: bytes,
+    ) -> SignedTx:
+        """Pure work: nothing is told to the node (safety rule 7)."""
+        ...
+
+    async def build_refund(
+        self,
+        leg: LegTerms,
+        hashlock: bytes,
+        lock: LockSeen,
+        destination: str,
+        fee_rate: int,
+        sign: SignDigest,
+    ) -> SignedTx: ...
+
+    async def broadcast(self, raw: bytes) -> BroadcastResult: ...
+
+    async def set_reserved(self, refs: frozenset[str]) -> None:
+        """The coins our journal holds: never spent by `fund`, re-locked in the node at connects."""
+        ...
+
+    async def reserved_units(self, units: int, fee_rate: int) -> int:
+        """What a lock of `units` would cost from the free coins, fee included.
+        Raises InsufficientFunds."""
+        ...
+
+    async def prove_funds(self, challenge: bytes, units: int) -> FundsProof: ...
+
+    async def check_funds(self, proof: FundsProof, challenge: bytes, units: int) -> None:
+        """Raises FundsProofInvalid unless the proof's coins exist, are confirmed and sign it."""
+        ...
+
+    async def balance(self) -> WalletBalance: ...
+
+    def check_address(self, address: str) -> bytes:
+        """The scriptPubKey of an address of this chain. Raises ValueError saying what is wrong."""
+        ...
+
+    def address_of(self, public_key: bytes) -> str:
+        """The P2WPKH address of a 33-byte key."""
+        ...
+
+    async def unspent(self, addresses: Sequence[str], refs: Sequence[str]) -> tuple[Coin, ...]:
+        """Which of `refs` (outputs to `addresses`, known from our journal) are confirmed and
+        unspent now."""
+        ...
+
+    async def build_sweep(
+        self,
+        coins: Sequence[Coin],
+        signers: Sequence[tuple[bytes, SignDigest]],
+        destination: str,
+        fee_rate: int,
+    ) -> SignedTx:
+        """All of `coins` (P2WPKH of the given public keys, in order) to `destination`."""
+        ...
+
+    async def build_split(self, count: int, units: int, fee_rate: int) -> SignedTx:
+        """A wallet transaction to ourselves that makes `count` coins of `units` each."""
+        ...
+
+    async def wallet_address(self) -> str:
+        """A fresh segwit address of the node's own wallet."""
+        ...
