@@ -109,7 +109,7 @@ class SwapdProcess:
         command = [sys.executable, "-m", "swapd", verb, "--config", str(self.config)]
         for key, value in self._settings.items():
             command += ["--set", f"{key}={value}"]
-        if verb in {"init", "run"}:
+        if verb in {"init", "run", "rescue"}:
             command += ["--passphrase-file", str(self._passphrase_file)]
         return command
 
