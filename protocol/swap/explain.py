@@ -163,6 +163,10 @@ def _safe_until(state: SwapState, phase: Phase) -> int:
         return 0
     if state.agreement.role is Role.INITIATOR:
         return times.expiry_i
+    own, theirs = reading.own_lock(state), reading.their_lock(state)
+    deep = own is not None and own.depth >= state.agreement.own.depth
+    if not deep or theirs is None or theirs.depth < state.agreement.theirs.depth:
+        return 0  # one may fall out of its chain: ours must then be killed, theirs sent again
     return min(times.expiry_p, times.kill_deadline)
 
 

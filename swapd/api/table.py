@@ -338,6 +338,16 @@ _ROWS = (
         errors=(E.UNKNOWN_SWAP, E.SWAP_NOT_CANCELLABLE),
     ),
     Method(
+        name="swap.explain",
+        summary="In plain words: what happens next, and what is at risk if we go offline now.",
+        description="Who can act until when, what it costs now, until when it is safe to be away, "
+        "and what is unusual, each with a code, a severity and what to do about it.",
+        params=calls.SwapExplainParams,
+        result=calls.SwapExplainResult,
+        cli="swap-cli swap explain SWAP",
+        errors=(E.UNKNOWN_SWAP,),
+    ),
+    Method(
         name="swap.rescue",
         summary="All that is needed to get a swap's coins back without swapd.",
         description="Signed refunds, and claims once the secret is out, at several fee rates, each "

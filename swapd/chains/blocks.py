@@ -18,6 +18,7 @@ import trio
 from protocol.bitcoin.params import ChainParams
 from protocol.bitcoin.scan import MAX_BLOCK_BYTES
 from protocol.bitcoin.tx import MAX_TX_BYTES
+from protocol.swap import troubles
 from protocol.swap.facts import Restriction
 from swapd.chains.answers import BadAnswer, block_hash, raw_hex, rows, table
 from swapd.chains.leg_watch import WatchState, read_tx
@@ -125,7 +126,7 @@ class BlockScanner:
                 raise
             msg = (
                 f"the node at {self._rpc.where} does not have block {name} any more "
-                f"({error.message}): a pruned node must keep the blocks of open swaps; raise "
+                f"({error.message}): {troubles.PRUNED_AWAY} of open swaps; raise "
                 f"-prune, or download the chain again, or connect a full node"
             )
             raise NodeMisconfigured(msg) from None

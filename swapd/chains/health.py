@@ -9,6 +9,7 @@ import trio
 from msgspec import Struct
 
 from protocol.bitcoin.params import ChainParams
+from protocol.swap import troubles
 from swapd.chains.answers import block_hash, flag, rows, short, table, text, units, whole
 from swapd.chains.checks import check_chain, wallet_problem
 from swapd.chains.config import NodeConfig
@@ -131,16 +132,16 @@ class Health:
         problems = []
         if now < median_time:
             # No figures that change from look to look: a change of problems wakes everybody.
-            problems.append("this machine's clock is behind the chain's median time: set the clock")
+            problems.append(f"{troubles.CLOCK_IS_BEHIND}: set the clock")
         limit = max(_STALE_LEAST, _STALE_BLOCKS * self._params.block_interval)
         if self._params.network != "regtest" and now - tip_time > limit:
-            problems.append(f"no block for more than {limit // 60} minutes: is the node connected?")
+            problems.append(f"{troubles.NO_BLOCK} {limit // 60} minutes: is the node connected?")
         return problems
 
     def _peer_problems(self, peers: int) -> list[str]:
         if self._params.network == "regtest" or peers >= MIN_PEERS:
             return []
-        return [f"the node has {peers} peers; {MIN_PEERS} are wanted, so that nobody can fool it"]
+        return [f"the node has {peers} peers; {MIN_PEERS} are wanted, {troubles.FEW_PEERS}"]
 
     async def _fork_problems(self, tip: str, height: int) -> list[str]:
         """The branch that competes with our best chain, if one is known (safety rules 10, 12)."""
@@ -164,9 +165,9 @@ class Health:
 
 def _sync_problems(height: int, headers: int, *, syncing: bool) -> list[str]:
     if syncing:
-        return [f"the node is still catching up (block {height} of {headers})"]
+        return [f"the node is {troubles.CATCHING_UP} (block {height} of {headers})"]
     if headers > height:
-        return [f"the node knows {headers - height} headers whose blocks it does not have yet"]
+        return [f"the node knows {headers - height} {troubles.BLOCKS_MISSING}"]
     return []
 
 
@@ -179,5 +180,5 @@ def _competes(item: object, height: int) -> str | None:
     if status not in {"valid-fork", "valid-headers", "headers-only"}:
         return None
     if top >= height or (length >= 2 and top > height - FORK_WINDOW):
-        return f"a competing branch of {length} blocks ends at block {top} ({status})"
+        return f"{troubles.COMPETING} of {length} blocks ends at block {top} ({status})"
     return None

@@ -1,4 +1,4 @@
-"""Commands for trouble: swap rescue.
+"""Commands for trouble: swap explain, swap rescue.
 
 Owns: those. Must not know: other commands.
 """
@@ -13,6 +13,21 @@ KEYS_WARNING = (
     "The private keys of this swap will be shown. Whoever sees them can take what they can take: "
     "look behind you, and clear the screen afterwards."
 )
+
+
+@click.command(cls=Command)
+@click.argument("identifier", metavar="SWAP")
+@pass_app
+def explain(app: App, /, *, identifier: str) -> None:
+    """In plain words: what happens next in SWAP, who can act until when, what it costs now, and
+    what is at risk if we go offline now."""
+    params = calls.SwapExplainParams(swap_id=resolve.swap_id(app, identifier))
+    app.show(
+        "swap.explain",
+        params,
+        calls.SwapExplainResult,
+        lambda r: care_draw.explanation(app.output, r),
+    )
 
 
 @click.command(cls=Command)

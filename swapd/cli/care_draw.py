@@ -4,6 +4,7 @@ Owns: one function for each kind of result. Must not know: where results come fr
 """
 
 from swapd.api import calls
+from swapd.api.values import Actor
 from swapd.cli.output import Output, clock, until
 
 _TITLES = {
@@ -13,6 +14,42 @@ _TITLES = {
     "kill": "Payment of the hanging lock's coins back to your wallet",
     "their_lock": "The other side's lock, should it have fallen out of its chain",
 }
+
+
+def explanation(out: Output, r: calls.SwapExplainResult) -> None:
+    """swap.explain."""
+    out.pairs([("swap", f"{r.swap_id} ({r.role}, {r.phase.replace('_', ' ')})")])
+    out.line()
+    out.line(f"Next: {r.next_action}")
+    for act in r.acts:
+        out.line(f"- {_who(act.who)} can {act.what}{_span(act, r.now)}.")
+    if r.costs:
+        out.line()
+        out.line("What it costs now:")
+        for cost in r.costs:
+            out.line(f"- {cost.what}: {cost.amount.decimal} {cost.amount.ticker}, {cost.when}")
+    out.line()
+    out.line(f"If we go offline now: {r.if_away}")
+    if not r.phase.ended:
+        stake = f": {r.at_stake.decimal} {r.at_stake.ticker}" if r.at_stake else ""
+        safe = r.safe_unattended_until
+        when = "keep it running now" if safe <= r.now else f"{clock(safe)} ({until(safe, r.now)})"
+        out.pairs([("at risk", f"{r.at_risk}{stake}"), ("safe to be away until", when)])
+    for advice in r.advice:
+        out.line()
+        out.line(f"{advice.severity.upper()} {advice.code}: {advice.what}")
+        out.line(f"  what to do: {advice.remedy}")
+    for text in r.warnings:
+        out.line(f"warning: {text}")
+
+
+def _who(actor: Actor) -> str:
+    return {"us": "we", "counterparty": "the other side", "chain": "miners"}.get(actor, "nobody")
+
+
+def _span(act: calls.ActView, now: int) -> str:
+    since = f", from about {clock(act.since)} ({until(act.since, now)})" if act.since else ""
+    return since + (f", until {clock(act.until)} ({until(act.until, now)})" if act.until else "")
 
 
 def rescue(out: Output, r: calls.SwapRescueResult) -> None:

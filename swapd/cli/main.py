@@ -70,6 +70,7 @@ for command in (
     node.stop,
 ):
     cli.add_command(command)
+swaps.swap.add_command(care.explain)
 swaps.swap.add_command(care.rescue)
 
 

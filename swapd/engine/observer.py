@@ -8,6 +8,7 @@ import msgspec
 import structlog
 import trio
 
+from protocol.swap import troubles
 from protocol.swap.events import Observed
 from protocol.swap.facts import ChainView
 from protocol.swap.reading import signed_lock, view_of
@@ -81,7 +82,7 @@ class Observer:
                 nursery.start_soon(one, leg)
         took = trio.current_time() - started
         if took > STALE_SECONDS:
-            problem = f"a node took {took:.0f} s to answer: too long to act on what it said"
+            problem = f"a node took {took:.0f} s to answer: {troubles.TOO_SLOW}"
             views = {leg: _with_problem(view, problem) for leg, view in views.items()}
         now = self._world.clock.now()
         return Observed(now, views[LegName.I], views[LegName.P], before=state.now)
@@ -101,7 +102,7 @@ class Observer:
         else:
             return self._remembered(state, leg, view)
         last = self._seen.get(leg) or view_of(state, leg) or _NOTHING
-        problem = f"the {chain.ticker} node can't be asked: {reason[:MAX_PROBLEM]}"
+        problem = f"the {chain.ticker} node {troubles.CANT_BE_ASKED}: {reason[:MAX_PROBLEM]}"
         return msgspec.structs.replace(last, problems=(problem,))
 
     def _remembered(self, state: SwapState, leg: LegName, view: ChainView) -> ChainView:

@@ -15,6 +15,7 @@ import structlog
 import trio
 
 from protocol.assets import AssetId
+from protocol.swap import troubles
 from protocol.swap.effects import (
     BroadcastChild,
     BroadcastClaim,
@@ -122,7 +123,7 @@ class Runner:
                 await self._apply(self._facts)
                 produced, trouble = await self._act()
             except StoreError as error:
-                self.trouble = f"the journal can't be written: {error}"
+                self.trouble = f"{troubles.CANT_BE_WRITTEN}: {error}"
                 await self._without_journal(error)
                 return False
             if not produced:

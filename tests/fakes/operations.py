@@ -446,6 +446,10 @@ class FakeOperations:
         await self._enter("swap_cancel", params)
         return calls.SwapCancelResult(swap=self._swap(params.swap_id).summary)
 
+    async def swap_explain(self, params: calls.SwapExplainParams) -> calls.SwapExplainResult:
+        await self._enter("swap_explain", params)
+        return explained(self._swap(params.swap_id))
+
     async def swap_rescue(self, params: calls.SwapRescueParams) -> calls.SwapRescueResult:
         await self._enter("swap_rescue", params)
         return rescued(self._swap(params.swap_id), keys=params.keys)
@@ -465,6 +469,33 @@ class FakeOperations:
     ) -> calls.PeerDisconnectResult:
         await self._enter("peer_disconnect", params)
         return calls.PeerDisconnectResult(disconnected=True)
+
+
+def explained(swap: SwapDetail) -> calls.SwapExplainResult:
+    """A lock of ours that hangs."""
+    return calls.SwapExplainResult(
+        swap_id=swap.summary.swap_id,
+        role="initiator",
+        phase=swap.summary.phase,
+        now=NOW,
+        next_actor=Actor.CHAIN,
+        next_action="Our lock waits for its first confirmation.",
+        acts=(
+            calls.ActView(who=Actor.CHAIN, what="confirm our lock", since=0, until=NOW + 40),
+            calls.ActView(who=Actor.US, what="take our coins back", since=NOW + 430, until=0),
+        ),
+        costs=(fee("refund", 262),),
+        at_risk=calls.AtRisk.TIME,
+        at_stake=None,
+        safe_unattended_until=0,
+        if_away="No coins can be lost: only we know the preimage.",
+        advice=(
+            calls.AdviceView(
+                code="lock_hangs", severity="info", what="our lock waits", remedy="nothing"
+            ),
+        ),
+        warnings=(),
+    )
 
 
 def rescued(swap: SwapDetail, *, keys: bool) -> calls.SwapRescueResult:
@@ -541,6 +572,7 @@ SAMPLE_PARAMS: dict[str, dict[str, Any]] = {
     "swap.get": {"swap_id": SWAP_ID},
     "swap.wait": {"swap_id": SWAP_ID, "after_sequence": 1},
     "swap.cancel": {"swap_id": SWAP_ID},
+    "swap.explain": {"swap_id": SWAP_ID},
     "swap.rescue": {"swap_id": SWAP_ID},
     "peer.list": {},
     "peer.connect": {"address": "/ip4/192.0.2.1/tcp/9735/p2p/16Uiu2HAmOther"},

@@ -1,4 +1,4 @@
-"""Owns a shell in which an operator without swapd types: bitcoin-cli and litecoin-cli, nothing else.
+"""Owns a shell in which somebody without swapd types: bitcoin-cli and litecoin-cli, no more.
 
 The commands reach one party's nodes as they would on its own machine, with no flags to add.
 """

@@ -5,10 +5,15 @@ Parameters refuse unknown fields; clients must ignore unknown fields of results.
 """
 
 from swapd.api.calls.care import (
+    ActView,
+    AdviceView,
+    AtRisk,
     RescueKey,
     RescueLeg,
     RescuePayout,
     RescueTx,
+    SwapExplainParams,
+    SwapExplainResult,
     SwapRescueParams,
     SwapRescueResult,
 )
@@ -140,6 +145,11 @@ __all__ = [
     "SwapWaitResult",
     "SwapCancelParams",
     "SwapCancelResult",
+    "SwapExplainParams",
+    "SwapExplainResult",
+    "ActView",
+    "AdviceView",
+    "AtRisk",
     "SwapRescueParams",
     "SwapRescueResult",
     "RescueTx",

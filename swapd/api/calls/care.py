@@ -1,13 +1,78 @@
-"""Help in trouble: rescue by hand. Parameters and results.
+"""Help in trouble: explanations, rescue by hand. Parameters and results.
 
 Owns: those shapes. Must not know: how a call is done.
 """
 
+import enum
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from swapd.api.values import AmountView, FeeRate, Hex32, SwapId, SwapPhase, UnixTime
+from swapd.api.values import (
+    Actor,
+    AmountView,
+    FeeLine,
+    FeeRate,
+    Hex32,
+    SwapId,
+    SwapPhase,
+    UnixTime,
+)
+
+
+class AtRisk(enum.StrEnum):
+    """What being away for long can cost: nothing, time and fees only, or coins of ours."""
+
+    NOTHING = "nothing"
+    TIME = "time"
+    COINS = "coins"
+
+
+class SwapExplainParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which swap."""
+
+    swap_id: SwapId
+
+
+class ActView(Struct, frozen=True, kw_only=True):
+    """`who` can do `what` from `since` (0: at once) until `until` (0: without an end)."""
+
+    who: Actor
+    what: str
+    since: UnixTime
+    until: UnixTime
+
+
+class AdviceView(Struct, frozen=True, kw_only=True):
+    """Something unusual. `code` is stable, `severity` info, warning or critical; `what` is so,
+    `remedy` is what to do about it."""
+
+    code: str
+    severity: str
+    what: str
+    remedy: str
+
+
+class SwapExplainResult(Struct, frozen=True, kw_only=True):
+    """A swap in plain words. `costs` are what our transactions would cost now. `at_risk` is what
+    being away for long can cost, at most `at_stake`; until `safe_unattended_until` nothing bad
+    happens if this daemon is off (0: it must stay on)."""
+
+    swap_id: SwapId
+    role: str
+    phase: SwapPhase
+    now: UnixTime
+    next_actor: Actor
+    next_action: str
+    acts: tuple[ActView, ...]
+    costs: tuple[FeeLine, ...]
+    at_risk: AtRisk
+    at_stake: AmountView | None
+    safe_unattended_until: UnixTime
+    if_away: str
+    advice: tuple[AdviceView, ...]
+    warnings: tuple[str, ...]
+
 
 FeeRates = Annotated[
     tuple[FeeRate, ...],

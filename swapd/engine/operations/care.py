@@ -1,31 +1,50 @@
-"""Help in trouble, for the operator: swap.rescue.
+"""Help in trouble, for the operator: swap.explain, swap.rescue.
 
 Owns: those calls. Must not know: sockets, how a rescue is planned or signed.
 """
 
+from protocol.swap.advice import Around
+from protocol.swap.states import SwapState
 from swapd.api import calls
 from swapd.api.errors import ApiError, ErrorName
 from swapd.engine.operations.context import Context
+from swapd.engine.operations.explaining import explanation
 from swapd.engine.operations.rescuing import rescue
 
 
 class CareOperations:
-    """swap.rescue"""
+    """swap.explain, swap.rescue"""
 
     def __init__(self, context: Context) -> None:
         self._c = context
 
-    async def swap_rescue(self, params: calls.SwapRescueParams) -> calls.SwapRescueResult:
-        row = await self._c.swaps.get(bytes.fromhex(params.swap_id))
+    async def swap_explain(self, params: calls.SwapExplainParams) -> calls.SwapExplainResult:
+        state = await self._state(params.swap_id)
+        return explanation(self._c.assets, state, self._around(state))
+
+    def _around(self, state: SwapState) -> Around:
+        swap_id, swaps = state.agreement.swap_id, self._c.swaps
+        return Around(
+            wall=self._c.world.clock.now(),
+            trouble=swaps.trouble(swap_id),
+            unattended=swaps.unattended().get(swap_id, ""),
+            watch_only=self._c.world.mode.watch_only,
+        )
+
+    async def _state(self, swap_id: str) -> SwapState:
+        row = await self._c.swaps.get(bytes.fromhex(swap_id))
         if row is None:
-            raise ApiError(ErrorName.UNKNOWN_SWAP, f"no swap {params.swap_id} here")
-        world = self._c.world
+            raise ApiError(ErrorName.UNKNOWN_SWAP, f"no swap {swap_id} here")
+        return row[0]
+
+    async def swap_rescue(self, params: calls.SwapRescueParams) -> calls.SwapRescueResult:
+        state, world = await self._state(params.swap_id), self._c.world
         return await rescue(
             world.store,
             world.signer,
             self._c.assets,
-            row[0],
+            state,
             keys=params.keys,
             fee_rates=params.fee_rates,
-            now=max(row[0].now, world.clock.now()),
+            now=max(state.now, world.clock.now()),
         )

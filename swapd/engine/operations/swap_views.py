@@ -13,6 +13,7 @@ from protocol.swap import explain, reading
 from protocol.swap.facts import LockSeen, SpendKind
 from protocol.swap.lifting import is_of_claim
 from protocol.swap.machine import material
+from protocol.swap.rescue import likely_from
 from protocol.swap.states import (
     Dead,
     Held,
@@ -49,17 +50,32 @@ _MEANING = {
     "lock_gate_i": "after this the taker's lock is not worth sending: one in the air is killed",
     "lock_gate_p": "after this the maker does not lock: a lock of his in the air is killed",
     "reveal_gate": "after this the taker does not claim any more; both legs are refunded",
-    "expiry_p": "the maker's refund becomes possible about an hour of blocks after this",
+    "expiry_p": "the maker's refund becomes possible about {wait_p} after this",
     "claim_deadline": "by this the maker has sent his claim of the taker's leg",
-    "expiry_i": "the taker's refund becomes possible about an hour of blocks after this",
+    "expiry_i": "the taker's refund becomes possible about {wait_i} after this",
 }
 
 
 def deadlines(state: SwapState) -> tuple[Deadline, ...]:
     """Every moment that matters in a swap, in order."""
-    times = reading.schedule(state)
-    found = [Deadline(name=n, at=getattr(times, n), meaning=m) for n, m in _MEANING.items()]
+    times, terms = reading.schedule(state), state.agreement.terms
+    waits = {
+        f"wait_{leg.value}": in_words(likely_from(state, leg) - terms.leg(leg).expiry)
+        for leg in LegName
+    }
+    found = [
+        Deadline(name=name, at=getattr(times, name), meaning=meaning.format(**waits))
+        for name, meaning in _MEANING.items()
+    ]
     return tuple(sorted(found, key=lambda deadline: deadline.at))
+
+
+def in_words(seconds: int) -> str:
+    """A wait, in the largest unit that it has two of."""
+    for size, unit in ((3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{round(seconds / size)} {unit}"
+    return f"{seconds} seconds"
 
 
 class SwapViews:

@@ -1,0 +1,375 @@
+"""What is unusual about a swap, and what its operator should do: situations, each with a code.
+
+Owns: the situations, how they are recognised in a state and its surroundings, their words. Must not
+know: how anything is shown. Most need nothing: then the advice says so, and why.
+"""
+
+import enum
+
+from msgspec import Struct
+
+from protocol.swap import reading
+from protocol.swap.explain import Phase, phase_of
+from protocol.swap.facts import ChainView, SpendKind
+from protocol.swap.outlook import is_stuck_before_expiry
+from protocol.swap.states import (
+    Dead,
+    End,
+    Learned,
+    Released,
+    Revealed,
+    SwapState,
+    Tx,
+)
+from protocol.swap.timelocks import chain_timing
+from protocol.swap.troubles import Trouble, trouble_of
+from protocol.terms import LegName, Role
+
+MAX_HEIGHT = 2**31 - 1
+"""No tip is so high: what was never built can't hang."""
+
+CLOCK_AHEAD_SECONDS = 2 * 3600
+"""A wall clock so far beyond the tips of both chains is taken to be wrong; on regtest a tenth."""
+
+
+class Severity(enum.StrEnum):
+    """How urgent."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class Situation(enum.StrEnum):
+    """Stable codes of what a state shows by itself."""
+
+    LOCK_HANGS = "lock_hangs"
+    LOCK_HANGS_FEES_ROSE = "lock_hangs_fees_rose"
+    COUNTERPARTY_SILENT = "counterparty_silent"
+    LOCK_GATE_PASSED = "lock_gate_passed"
+    NOBODY_ANSWERS_ANY_MORE = "nobody_answers_any_more"
+    REFUND_WAITS = "refund_waits_for_median_time"
+    REFUND_HANGS = "refund_hangs"
+    REFUND_OUTBID = "refund_outbid"
+    CLAIM_HANGS = "claim_hangs"
+    CLAIM_RIVALLED = "claim_rivalled"
+    CLAIM_LATE = "claim_late"
+    THEIR_LOCK_GONE = "their_lock_gone"
+    KILL_PENDING = "kill_pending"
+    KILL_BLOCKED = "kill_blocked"
+    SPENT_ELSEWHERE = "spent_elsewhere"
+    CLOCK_AHEAD = "clock_ahead"
+    UNATTENDED = "unattended"
+    RESTORED = "restored"
+    WATCH_ONLY = "watch_only"
+    TOWER_STALE = "tower_stale"
+
+
+class Around(Struct, frozen=True):
+    """What is known beside the state: `wall` clock; `trouble` that failed last, why the swap is
+    `unattended`, what is wrong with its `towers`, why the daemon is `watch_only`: empty when all is
+    well; whether it was `restored` from a recovery file."""
+
+    wall: int
+    trouble: str = ""
+    unattended: str = ""
+    restored: bool = False
+    watch_only: str = ""
+    towers: tuple[str, ...] = ()
+
+
+class Advice(Struct, frozen=True):
+    """`code` is a Situation or a Trouble; `what` is so; `remedy` is what to do about it."""
+
+    code: str
+    severity: Severity
+    what: str
+    remedy: str
+
+
+def advise(state: SwapState, around: Around) -> tuple[Advice, ...]:
+    """Everything that is unusual, most urgent first."""
+    found = [*_surroundings(around), *_troubles(state, around)]
+    if state.outcome is None:
+        found += [*_clock(state, around), *_ours(state), *_theirs(state), *_claim(state)]
+    else:
+        found += _ended(state)
+    order = list(Severity)
+    unique = {advice.code: advice for advice in reversed(found)}.values()
+    return tuple(sorted(unique, key=lambda advice: -order.index(advice.severity)))
+
+
+_NOTHING = "nothing: it is done by itself while swapd runs"
+
+
+def _info(code: Situation, what: str, remedy: str = _NOTHING) -> Advice:
+    return Advice(code.value, Severity.INFO, what, remedy)
+
+
+def _warn(code: Situation, what: str, remedy: str) -> Advice:
+    return Advice(code.value, Severity.WARNING, what, remedy)
+
+
+def _alarm(code: Situation, what: str, remedy: str) -> Advice:
+    return Advice(code.value, Severity.CRITICAL, what, remedy)
+
+
+# --- Around the swap --------------------------------------------------------------------------
+
+
+def _surroundings(around: Around) -> list[Advice]:
+    found = []
+    if around.unattended:
+        found.append(
+            _alarm(
+                Situation.UNATTENDED,
+                f"nobody looks after this swap: {around.unattended}",
+                "mend that and start swapd again; else `swap-cli swap rescue` and do it by hand",
+            )
+        )
+    if around.watch_only:
+        found.append(
+            _warn(
+                Situation.WATCH_ONLY,
+                f"this daemon only watches, it begins nothing: {around.watch_only}",
+                "claims and refunds go on; end the other daemon of this seed, or this one",
+            )
+        )
+    if around.restored:
+        found.append(
+            _info(
+                Situation.RESTORED,
+                "restored from a recovery file: it claims, refunds and watches, and never locks",
+                "keep swapd running until it has ended; never start the old machine again",
+            )
+        )
+    if around.towers:
+        found.append(
+            _warn(
+                Situation.TOWER_STALE,
+                f"a tower does not hold what it needs to stand in: {'; '.join(around.towers)}",
+                "do not rely on it: stay on as if there were none, or add another tower",
+            )
+        )
+    return found
+
+
+_SEVERE = {
+    Trouble.NODE_PRUNED: Severity.CRITICAL,
+    Trouble.DISK_FULL: Severity.CRITICAL,
+    Trouble.COINS_GONE: Severity.WARNING,
+    Trouble.WALLET_LOCKED: Severity.WARNING,
+    Trouble.WALLET_MISSING: Severity.WARNING,
+}
+
+_REMEDIES = {
+    Trouble.NODE_DOWN: "start the node, or correct its address: claims and refunds wait for it",
+    Trouble.NODE_SLOW: "look at the load and the disk of the node's machine",
+    Trouble.NODE_SYNCING: "wait until the node has caught up: no lock is made and nothing revealed",
+    Trouble.NODE_SILENT: "look whether the node is connected, and whether this clock is right",
+    Trouble.NODE_ALONE: "let the node connect to more peers",
+    Trouble.NODE_PRUNED: "connect a node that still has these blocks, or download them again",
+    Trouble.COMPETING_TIP: "wait: no lock is made and nothing revealed until one branch has won",
+    Trouble.CLOCK_BEHIND: "set the clock (NTP): no lock is made and nothing revealed before",
+    Trouble.WALLET_MISSING: "load the wallet in the node (`loadwallet`)",
+    Trouble.WALLET_LOCKED: "unlock the node's wallet (`walletpassphrase`): locks and kills need it",
+    Trouble.DISK_FULL: "free space where the data directory is; only what is on disk is sent",
+    Trouble.COINS_GONE: "nothing of yours is lost: a reorganisation took the lock's coins away",
+    Trouble.REFUSED: "see the node's reason; it is tried again at each block",
+    Trouble.OTHER: "it is tried again by itself; see the log",
+}
+
+
+def _troubles(state: SwapState, around: Around) -> list[Advice]:
+    """Problems of the nodes matter while the swap is open, and a node that is down most once coins
+    of ours hang on it."""
+    if state.outcome is not None:
+        return []
+    texts = [text for view in _views(state) for text in view.problems]
+    texts += [around.trouble] if around.trouble else []
+    found = []
+    for text in texts:
+        kind = trouble_of(text)
+        severity = _SEVERE.get(kind, Severity.WARNING)
+        if kind in {Trouble.NODE_DOWN, Trouble.DISK_FULL} and _is_urgent(state):
+            severity = Severity.CRITICAL
+        found.append(Advice(kind.value, severity, text, _REMEDIES[kind]))
+    return found
+
+
+def _views(state: SwapState) -> tuple[ChainView, ...]:
+    return tuple(view for view in (state.view_i, state.view_p) if view is not None)
+
+
+def _is_urgent(state: SwapState) -> bool:
+    """Something of ours must get into a block soon."""
+    return phase_of(state) in {Phase.CLAIMING, Phase.REFUNDING, Phase.KILLING}
+
+
+def _clock(state: SwapState, around: Around) -> list[Advice]:
+    """A node that got no block for long has a problem of its own; when both chains seem to stand
+    still, it is rather the clock that runs ahead."""
+    views = _views(state)
+    if len(views) < len(LegName):
+        return []
+    newest = max(max(view.tip_time, view.median_time) for view in views)
+    slack = CLOCK_AHEAD_SECONDS if _usual(state, LegName.I) > 60 else CLOCK_AHEAD_SECONDS // 10
+    if around.wall - newest < slack:
+        return []
+    return [
+        _warn(
+            Situation.CLOCK_AHEAD,
+            "this machine's clock is far beyond the newest blocks of both chains",
+            "set the clock (NTP): by a clock that is ahead swaps are given up too early",
+        )
+    ]
+
+
+def _usual(state: SwapState, leg: LegName) -> int:
+    terms = state.agreement.terms
+    return chain_timing(terms.leg(leg).chain, terms.timing).usual
+
+
+# --- Our own leg ------------------------------------------------------------------------------
+
+
+def _ours(state: SwapState) -> list[Advice]:
+    phase, view, lock = phase_of(state), reading.own_view(state), reading.own_lock(state)
+    found = []
+    if phase is Phase.LOCKING and view is not None and isinstance(state.own, Released):
+        found.append(_hanging(state, view))
+    if phase is Phase.KILLING and view is not None:
+        if not view.replaces and lock is not None:
+            found.append(
+                _warn(
+                    Situation.KILL_BLOCKED,
+                    "our lock hangs in a mempool that replaces nothing, so it can't be killed "
+                    "while it is there",
+                    "mempoolreplacement=1 in litecoin.conf helps; if it still hangs at its expiry "
+                    "its refund, as a child, brings it in and takes it back",
+                )
+            )
+        else:
+            what = "our lock was not confirmed in time: its coins are being paid back to us"
+            found.append(_info(Situation.KILL_PENDING, what))
+    if view is not None and view.conflict is not None:
+        if view.conflict.txid not in reading.own_kills(state):
+            what = f"a coin of our lock is spent by {view.conflict.txid}, which is not ours to make"
+            remedy = "if that was you: nothing; else look who else has the keys of your wallet"
+            found.append(_warn(Situation.SPENT_ELSEWHERE, what, remedy))
+    return found + _refund(state)
+
+
+def _hanging(state: SwapState, view: ChainView) -> Advice:
+    own = state.own
+    rose = isinstance(own, Released) and view.fee_next > own.lock.tx.fee_rate
+    if not rose:
+        return _info(Situation.LOCK_HANGS, "our lock waits for its first confirmation")
+    how = "it is bumped while there is time" if view.replaces else "it can't be bumped there"
+    return _info(
+        Situation.LOCK_HANGS_FEES_ROSE,
+        "fees rose beyond what our lock pays, so it hangs",
+        f"nothing: {how}, and at its gate it is killed and the coins come back",
+    )
+
+
+def _refund(state: SwapState) -> list[Advice]:
+    lock, view = reading.own_lock(state), reading.own_view(state)
+    if lock is None or view is None:
+        return []
+    spend = lock.spend
+    if spend is None:
+        waits = is_stuck_before_expiry(state) and reading.is_confirmed(lock)
+        what = "our expiry has come; the refund waits until median time past is beyond it too"
+        remedy = "nothing: that takes about six more blocks, and then it is sent"
+        return [_info(Situation.REFUND_WAITS, what, remedy)] if waits else []
+    if spend.depth > 0:
+        return []
+    if spend.kind is SpendKind.REFUND:
+        if view.tip_height > _first_height(state, lock.ref, state.refunds):
+            what = "our refund is in the mempool, and not yet in a block"
+            return [_info(Situation.REFUND_HANGS, what)]
+        return []
+    if state.refunds and spend.kind is SpendKind.CLAIM:
+        what = "the other side's claim stands in the mempool where our refund stood"
+        remedy = "nothing: its claim shows the preimage, with which we claim the other side's coins"
+        return [_warn(Situation.REFUND_OUTBID, what, f"{remedy}; keep swapd running")]
+    return []
+
+
+# --- Their leg --------------------------------------------------------------------------------
+
+
+def _theirs(state: SwapState) -> list[Advice]:
+    theirs, own = reading.their_lock(state), reading.own_lock(state)
+    initiator = state.agreement.role is Role.INITIATOR
+    if state.bound and not reading.is_confirmed(theirs):
+        again = "" if initiator else "; it is sent again at each block"
+        remedy = f"wait for it{again}"
+        what = "the other side's lock fell out of its chain in a reorganisation"
+        if isinstance(state.secret, Revealed | Learned):
+            return [_alarm(Situation.THEIR_LOCK_GONE, what, f"{remedy}; keep swapd running")]
+        return [_warn(Situation.THEIR_LOCK_GONE, what, remedy)]
+    if isinstance(state.secret, Revealed | Learned) or phase_of(state) is Phase.REFUNDING:
+        return []
+    if not initiator:
+        silent = theirs is None and phase_of(state) is Phase.AGREED
+        what = "the taker has not locked yet; nothing of ours is locked"
+        remedy = "nothing: if it does not, the swap is given up and costs nothing"
+        return [_info(Situation.COUNTERPARTY_SILENT, what, remedy)] if silent else []
+    if own is None or own.depth < state.agreement.own.depth:
+        return []
+    times = reading.schedule(state)
+    late = state.now >= times.reveal_gate or (theirs is None and state.now >= times.lock_gate_p)
+    remedy = "nothing: our coins come back after our expiry; be on then"
+    if late:
+        what = "it is too late for this swap: nobody answers our lock any more"
+        return [_info(Situation.NOBODY_ANSWERS_ANY_MORE, what, remedy)]
+    if theirs is None:
+        what = "the maker has not answered our lock yet"
+        return [_info(Situation.COUNTERPARTY_SILENT, what, remedy)]
+    return []
+
+
+def _claim(state: SwapState) -> list[Advice]:
+    """From the reveal, or once the preimage was shown to us."""
+    if not isinstance(state.secret, Revealed | Learned):
+        return []
+    theirs, view, times = reading.their_lock(state), reading.their_view(state), None
+    times = reading.schedule(state)
+    spend = theirs.spend if theirs is not None else None
+    if theirs is None or view is None or (spend is not None and spend.depth > 0):
+        return []
+    found = []
+    last = times.expiry_p if isinstance(state.secret, Revealed) else times.claim_deadline
+    if spend is not None and spend.kind is not SpendKind.CLAIM:
+        what = f"the other side's {spend.kind.value} competes with our claim in the mempool"
+        remedy = "keep swapd running: our claim is made dearer, up to what is at stake"
+        found.append(_alarm(Situation.CLAIM_RIVALLED, what, remedy))
+    margin = times.reveal_gate if isinstance(state.secret, Revealed) else last
+    if state.now >= margin:
+        what = "our claim is not in a block, and little or no time is left"
+        remedy = "keep swapd and its node running; `swap-cli swap rescue` has dearer claims"
+        found.append(_alarm(Situation.CLAIM_LATE, what, remedy))
+    if spend is not None and spend.kind is SpendKind.CLAIM and state.claim is not None:
+        if view.tip_height > _first_height(state, theirs.ref, (state.claim,)):
+            what = "our claim is in the mempool, and not yet in a block"
+            remedy = "keep swapd running: it is made dearer at each block"
+            found.append(_warn(Situation.CLAIM_HANGS, what, remedy))
+    return found
+
+
+def _first_height(state: SwapState, ref: str, newest: tuple[Tx, ...]) -> int:
+    """The tip at which the first version of what spends `ref` was built."""
+    heights = [tx.height for tx in (*newest, *state.replaced) if tx.ref == ref]
+    return min(heights, default=MAX_HEIGHT)
+
+
+def _ended(state: SwapState) -> list[Advice]:
+    outcome = state.outcome
+    if outcome is None or outcome.end is not End.NEVER_FUNDED or state.cancelled:
+        return []
+    if not isinstance(state.own, Dead) or outcome.at < reading.lock_gate(state):
+        return []
+    what = "the time to lock had passed before our lock could be in a block"
+    return [_info(Situation.LOCK_GATE_PASSED, what, "nothing: nothing of ours is locked")]

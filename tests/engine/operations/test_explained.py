@@ -1,0 +1,135 @@
+"""swap.explain in every recorded situation: who acts, until when, what is at risk, what to do."""
+
+import msgspec
+import pytest
+from trio.testing import MockClock
+
+from protocol.swap.advice import Around
+from protocol.swap.timelocks import Schedule
+from swapd.api import calls
+from swapd.engine.operations.explaining import explanation
+from swapd.engine.operations.swap_views import in_words
+from tests.engine.operations.situations import ALL, Facts, Situation, party_of
+from tests.engine.operations.stage import ASSETS, desk
+from tests.engine.swaps.stage import GET, PAY, Stage, times_of
+
+
+def moment(times: Schedule, name: str) -> int:
+    """The unix time of a fact's `away`."""
+    if name in {"", "ever"}:
+        return 0 if name == "" else 2**31 - 1
+    return int(getattr(times, name))
+
+
+def advice(found: calls.SwapExplainResult, code: str) -> calls.AdviceView:
+    """The advice of that code. Raises AssertionError when it is not given."""
+    given = {a.code: a for a in found.advice}
+    assert code in given, given
+    return given[code]
+
+
+def check(found: calls.SwapExplainResult, facts: Facts, times: Schedule) -> None:
+    told = advice(found, facts.code)
+    assert told.severity == facts.severity
+    assert facts.remedy in told.remedy
+    assert found.next_actor == facts.who
+    assert found.at_risk == facts.risk
+    assert found.safe_unattended_until == moment(times, facts.away)
+    stake = PAY if facts.whose == "taker" else GET
+    shown = int(found.at_stake.units) if found.at_stake else 0
+    assert shown == (stake if facts.risk == "coins" else 0)
+    words = msgspec.json.encode(found).decode()
+    assert "hour" not in words, "regtest knows no hours"
+
+
+@pytest.mark.parametrize("case", ALL, ids=lambda case: case.name.replace(" ", "_"))
+async def test_in_every_recorded_situation_the_advice_is_right(
+    mock_clock: MockClock, case: Situation
+) -> None:
+    stage = Stage(mock_clock)
+    async with stage.running():
+        swap = await case.scene(stage)
+        party = party_of(stage, case.facts)
+        params = calls.SwapExplainParams(swap_id=swap.swap_id.hex())
+        found = await desk(party).operations.swap_explain(params)
+    check(found, case.facts, times_of(swap))
+
+
+@pytest.mark.parametrize(
+    ("around", "code", "severity", "remedy"),
+    [
+        (Around(0, restored=True), "restored", "info", "never start the old machine"),
+        (Around(0, towers=("tower 1 lacks the claim",)), "tower_stale", "warning", "stay on"),
+        (Around(0, watch_only="a newer daemon"), "watch_only", "warning", "end the other daemon"),
+        (Around(0, trouble="the BTC node refused BroadcastLock"), "refused", "warning", "reason"),
+    ],
+    ids=["restored", "tower_stale", "watch_only", "refused"],
+)
+async def test_what_is_known_around_a_swap_is_told_with_it(
+    mock_clock: MockClock, around: Around, code: str, severity: str, remedy: str
+) -> None:
+    stage = Stage(mock_clock)
+    async with stage.running():
+        swap = await stage.agree()
+        state = stage.taker.state(swap.swap_id)
+    told = advice(explanation(ASSETS, state, around), code)
+    assert told.severity == severity
+    assert remedy in told.remedy
+
+
+async def test_a_swap_that_goes_well_has_no_warnings_at_any_block(mock_clock: MockClock) -> None:
+    stage = Stage(mock_clock)
+    async with stage.running():
+        swap = await stage.agree()
+        params = calls.SwapExplainParams(swap_id=swap.swap_id.hex())
+        for _ in range(15):
+            for party in stage.parties():
+                found = await desk(party).operations.swap_explain(params)
+                assert {a.severity for a in found.advice} <= {"info"}, found.advice
+            await stage.block()
+    assert found.phase == "completed"
+    assert (found.acts, found.costs, found.at_risk) == ((), (), calls.AtRisk.NOTHING)
+
+
+async def test_who_can_act_until_when_follows_the_schedule_of_the_terms(
+    mock_clock: MockClock,
+) -> None:
+    stage = Stage(mock_clock)
+    async with stage.running():
+        swap = await stage.agree()
+        for _ in range(4):
+            await stage.block()
+        params = calls.SwapExplainParams(swap_id=swap.swap_id.hex())
+        taken = await desk(stage.taker).operations.swap_explain(params)
+        made = await desk(stage.maker).operations.swap_explain(params)
+    times = times_of(swap)
+    assert [(a.who, a.since, a.until) for a in taken.acts] == [
+        ("us", 0, times.reveal_gate),
+        ("us", times.expiry_i + 60, 0),
+    ]
+    assert [(a.who, a.since, a.until) for a in made.acts] == [
+        ("counterparty", 0, 0),
+        ("us", 0, times.claim_deadline),
+        ("us", times.expiry_p + 60, times.kill_deadline),
+    ]
+    # 139 vB of claim and 131 vB of refund at the fake node's estimate of 5 per vbyte
+    assert {(c.what, c.amount.units) for c in taken.costs} == {("claim", "695"), ("refund", "655")}
+
+
+def test_waits_are_told_in_units_that_fit() -> None:
+    assert [in_words(s) for s in (60, 900, 3600, 10_800)] == [
+        "60 seconds",
+        "15 minutes",
+        "60 minutes",
+        "3 hours",
+    ]
+
+
+async def test_deadlines_on_regtest_are_told_in_seconds(mock_clock: MockClock) -> None:
+    stage = Stage(mock_clock)
+    async with stage.running():
+        swap = await stage.agree()
+        params = calls.SwapGetParams(swap_id=swap.swap_id.hex())
+        shown = (await desk(stage.taker).operations.swap_get(params)).swap
+    meanings = {d.name: d.meaning for d in shown.deadlines}
+    assert meanings["expiry_i"].endswith("possible about 60 seconds after this")
