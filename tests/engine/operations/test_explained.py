@@ -87,6 +87,7 @@ async def test_a_swap_that_goes_well_has_no_warnings_at_any_block(mock_clock: Mo
                 found = await desk(party).operations.swap_explain(params)
                 assert {a.severity for a in found.advice} <= {"info"}, found.advice
             await stage.block()
+        found = await desk(stage.taker).operations.swap_explain(params)
     assert found.phase == "completed"
     assert (found.acts, found.costs, found.at_risk) == ((), (), calls.AtRisk.NOTHING)
 
