@@ -36,6 +36,8 @@ class MortalFleet(Fleet):
     """See the module. `killed` are the kills of the last arming that happened, by party, in order;
     `away` the daemons that stay down until they are fetched."""
 
+    loses_machines: bool = False
+    """Who dies of a kill loses its data directory too: words and recovery file go on elsewhere."""
     killed: dict[str, list[Kill]]
     away: set[str]
 
@@ -106,8 +108,13 @@ class MortalFleet(Fleet):
         return bool(dead)
 
     async def _revive(self, name: str) -> None:
-        self._note_death(name)
+        await self._bury(name)
         await self._start(name)
+
+    async def _bury(self, name: str) -> None:
+        self._note_death(name)
+        if self.loses_machines:
+            await self[name].begin_anew()
 
     async def _start(self, name: str) -> None:
         """Until it runs; what it owes may kill it before it is ready."""
@@ -117,7 +124,7 @@ class MortalFleet(Fleet):
             try:
                 await daemon.wait_ready()
             except AssertionError:
-                self._note_death(name)
+                await self._bury(name)
             else:
                 return
 

@@ -6,6 +6,8 @@ opening the seed cheap.
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -69,6 +71,9 @@ class SwapdProcess:
         self.environment: dict[str, str] = {}
         """On top of our own at every start."""
         self._process: subprocess.Popen[bytes] | None = None
+        self._words = ""
+        self.recovery = folder / "elsewhere" / "recovery.swapd"
+        """On another disk, so to speak."""
 
     # --- Life ---------------------------------------------------------------------------------
 
@@ -85,6 +90,8 @@ class SwapdProcess:
             f'clock_file = "{self._clock}"',
         ]
         if self._party is not None:
+            self.recovery.parent.mkdir(exist_ok=True)
+            lines += ["[recovery]", f'paths = ["{self.recovery}"]']
             lines += _chain_lines(self._party)
         self.config.write_text("\n".join(lines) + "\n")
         self._passphrase_file.touch(mode=0o600)
@@ -97,7 +104,27 @@ class SwapdProcess:
             [*self.command("init"), "--yes"], capture_stdout=True, check=True
         )
         await trio.to_thread.run_sync(self._make_cheap)
-        return done.stdout.decode()
+        printed = done.stdout.decode()
+        self._words = " ".join(re.findall(r"\d+\. ([a-z]+)", printed))
+        return printed
+
+    async def begin_anew(self) -> None:
+        """The data directory is gone: `swapd init --restore` with the words, then `swapd recover`
+        with the recovery file, as an operator does on another machine."""
+        await trio.to_thread.run_sync(shutil.rmtree, self.seed.parent)
+        words = self.folder / "words"
+        words.touch(mode=0o600)
+        words.write_text(self._words)
+        await self._done([*self.command("init"), "--restore", "--words-file", str(words), "--yes"])
+        await trio.to_thread.run_sync(self._make_cheap)
+        if self.recovery.exists():
+            await self._done([*self.command("recover"), str(self.recovery)])
+
+    async def _done(self, command: Sequence[str]) -> None:
+        done = await trio.run_process(
+            command, check=False, capture_stdout=True, stderr=subprocess.STDOUT
+        )
+        assert done.returncode == 0, f"{command}: {done.stdout.decode()}"
 
     def _make_cheap(self) -> None:
         """Nobody guesses this passphrase, and the daemon is started hundreds of times."""
@@ -109,7 +136,7 @@ class SwapdProcess:
         command = [sys.executable, "-m", "swapd", verb, "--config", str(self.config)]
         for key, value in self._settings.items():
             command += ["--set", f"{key}={value}"]
-        if verb in {"init", "run", "rescue"}:
+        if verb in {"init", "run", "recover", "rescue"}:
             command += ["--passphrase-file", str(self._passphrase_file)]
         return command
 

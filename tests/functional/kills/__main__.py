@@ -25,8 +25,11 @@ RUN_SECONDS = 420
 class Campaign:
     """Runs that wait, runs that are under way, and the matrix."""
 
-    def __init__(self, stories: list[str], cells: list[Cell], *, most: int | None) -> None:
+    def __init__(
+        self, stories: list[str], cells: list[Cell], *, most: int | None, lose: bool = False
+    ) -> None:
         self.matrix = Matrix()
+        self._lose = lose
         self._most = most
         self._waiting = deque([Run(cell.story, (cell,)) for cell in cells])
         if not cells:
@@ -42,7 +45,7 @@ class Campaign:
         try:
             while (run := await self._next()) is not None:
                 if arena is None:
-                    arena = Arena()
+                    arena = Arena(loses_machines=self._lose)
                     await arena.open()
                 if not await self._played(arena, run):
                     await arena.close()
@@ -77,6 +80,8 @@ class Campaign:
             self.matrix.count(run.story, arena.passed())
             reaches = BY_NAME[run.story].reaches
             found = runs(run.story, arena.passed(), reaches, most=self._most)
+            if self._lose:  # what is forgotten changes what comes after: one loss in a run
+                found = [Run(run.story, (cell,)) for each in found for cell in each.cells]
             self._waiting.extend(found)
         self._judge(run, results, trouble, tails)
         self._progress(run, trouble, time.monotonic() - began)
@@ -134,6 +139,11 @@ def arguments() -> argparse.Namespace:
         "--story", action="append", choices=list(BY_NAME), help="only this one; may be repeated"
     )
     parser.add_argument("--quick", action="store_true", help="each point once in each story")
+    parser.add_argument(
+        "--lose",
+        action="store_true",
+        help="who dies loses its machine: seed words and recovery file go on",
+    )
     parser.add_argument("--party", choices=PARTIES, help="with --point: who dies")
     parser.add_argument("--point", help="one kill: 'journal:before:LockBuilt 1'")
     return parser.parse_args()
@@ -154,7 +164,8 @@ async def campaign(asked: argparse.Namespace) -> bool:
         point, _, nth = asked.point.partition(" ")
         cells = [Cell((asked.story or ["happy"])[0], asked.party, Kill(point, int(nth or 1)))]
     stories = asked.story or list(BY_NAME)
-    runs_of = Campaign(stories, cells, most=1 if asked.quick else None)
+    most = 1 if asked.quick else None
+    runs_of = Campaign(stories, cells, most=most, lose=asked.lose)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_until_told, nursery.cancel_scope)
         async with trio.open_nursery() as workers:

@@ -87,9 +87,10 @@ class Arena:
     """A world with a maker and a taker. A daemon that a failed run left with an open swap begins
     anew."""
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, *, loses_machines: bool = False) -> None:
         world = World(PARTIES, folder=folder)
         self.fleet = MortalFleet(world, PARTIES, settings=QUICK)
+        self.fleet.loses_machines = loses_machines
 
     async def open(self) -> None:
         """Starts everything."""

@@ -32,6 +32,9 @@ BLOCKS_IN_STEP: Final = 26
 """After so many blocks the participant's refund is done, and only the initiator's expiry, in which
 nobody else has to act, is waited for."""
 
+FORGOTTEN_BLOCKS: Final = BLOCKS_IN_STEP + 10
+FORGOTTEN_SECONDS: Final = 15 * 86400
+
 MEDIAN_SECONDS: Final = 60
 """How far median time past lies behind the newest block."""
 
@@ -152,6 +155,9 @@ async def finish(
         swaps = await open_swaps(fleet)
         if not swaps:
             return
+        if number == FORGOTTEN_BLOCKS and fleet.loses_machines:
+            # Restored before it locked, a swap waits until no mempool can know a lock of it.
+            await fleet.world.clock.advance(FORGOTTEN_SECONDS)
         if number == BLOCKS_IN_STEP or _only_the_taker_waits(swaps):
             await fleet.pass_blocks_to(max(moment(swap, "expiry_i") for swap in swaps))
         await fleet.block(patience=patience)
