@@ -31,6 +31,7 @@ from swapd.keys.signer import SeedSigner
 from swapd.lockfile import locked
 from swapd.paths import prepare
 from swapd.ports import Clock, RecoveryError
+from swapd.recovery.content import Content, addresses_only
 from swapd.recovery.reading import read
 from swapd.recovery.takeover import Taken
 from swapd.store.sqlite import SqliteStore
@@ -265,19 +266,20 @@ def rescue(
 @cli.command()
 @_common
 @_passphrase_file
-@click.argument("recovery_file", type=click.Path(path_type=Path))
+@click.argument("recovery_file", required=False, type=click.Path(path_type=Path))
 def recover(
     file: Path | None,
     network: str | None,
     datadir: str | None,
     settings: tuple[str, ...],
     passphrase_file: Path | None,
-    recovery_file: Path,
+    recovery_file: Path | None,
 ) -> None:
     """Take the open swaps of a recovery file over into this data directory.
 
     On a new machine: `swapd init --restore` with the words first, then this, then `swapd run`.
-    Restored swaps claim, refund and watch; they never lock.
+    Restored swaps claim, refund and watch; they never lock. Without a file only what was paid to
+    addresses of the seed is looked for, at the next `swapd run`: open swaps need the file.
     """
     with _failures():
         config = _load(file, network, datadir, settings).config
@@ -291,8 +293,12 @@ def recover(
     click.echo(f"{len(taken.swaps)} swaps were taken over; `swapd run` goes on with them")
 
 
-async def _recover(config: Config, signer: SeedSigner, path: Path) -> Taken:
-    content = await read(path, signer, network=config.network.value)
+async def _recover(config: Config, signer: SeedSigner, path: Path | None) -> Taken:
+    content: Content | None = addresses_only(
+        [chain.params.asset_id for chain in config.chains], network=config.network.value
+    )
+    if path is not None:
+        content = await read(path, signer, network=config.network.value)
     if content is None:
         raise RecoveryError(f"there is no file {path}")
     store = await SqliteStore.open(config.paths.database, network=config.network.value)

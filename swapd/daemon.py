@@ -32,6 +32,7 @@ from swapd.engine.operations.all import EngineOperations
 from swapd.engine.operations.book_events import SwapPump, pump_book
 from swapd.engine.operations.context import Context
 from swapd.engine.operations.swap_views import SwapViews
+from swapd.engine.payouts import search_all
 from swapd.engine.reservations import Reservations
 from swapd.engine.swaps import Swaps
 from swapd.engine.taker import Taker
@@ -112,7 +113,7 @@ class Daemon:
         )
         mode = Mode()
         keeper = self._keeper(epoch, mode)
-        took_over = await self._take_over()
+        life = await self._take_over()
         world = World(
             chains=self._chains,
             peers=peers,
@@ -135,7 +136,9 @@ class Daemon:
             ledger.adopt(swaps.open())
             log.info("daemon.resumed", swaps=resumed)
             safety.start_soon(keeper.run)
-            await self._market(world, peers, swaps, ledger, epoch, ready, call=took_over)
+            if life:
+                safety.start_soon(search_all, world, life)
+            await self._market(world, peers, swaps, ledger, epoch, ready, call=bool(life))
             safety.cancel_scope.cancel()
 
     async def _market(
@@ -279,13 +282,14 @@ class Daemon:
             superseded=mode.only_watch,
         )
 
-    async def _take_over(self) -> bool:
-        """Brings an older journal up to the newest recovery file. True in a life that began so."""
+    async def _take_over(self) -> str:
+        """Brings an older journal up to the newest recovery file. The name of a life that began
+        so, empty for one that did not."""
         network = self._config.network.value
         content = await newest(self._config.recovery.paths, self._signer, network=network)
         if content is not None:
             await self.recover(content)
-        return await self._store.get("meta", TAKEN_OVER) is not None
+        return (await self._store.get("meta", TAKEN_OVER) or b"").decode()
 
     async def recover(self, content: Content, *, force: bool = False) -> Taken | None:
         """Takes a recovery file's swaps over where the journal knows less, or, with `force`, any

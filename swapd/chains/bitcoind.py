@@ -239,6 +239,10 @@ class BitcoindChain:
         coins = await self._wallet.unspent(refs, mempool=True)
         return tuple(coin for coin in coins if coin.script_pubkey in scripts)
 
+    async def search(self, addresses: Sequence[str]) -> tuple[Coin, ...]:
+        """Every confirmed, unspent coin of `addresses`, by scantxoutset."""
+        return await self._wallet.search(addresses)
+
     # --- addresses ---
 
     def check_address(self, address: str) -> bytes:

@@ -42,6 +42,7 @@ MAX_SCRIPT: Final = 10_000
 _UNLOCK_NEEDED = -13
 _KEYPOOL_EMPTY = -12
 _EVER = 9_999_999
+SEARCH_SECONDS = 3600
 
 
 class Wallet:
@@ -144,6 +145,22 @@ class Wallet:
                 script = raw_hex(table(output.get("scriptPubKey")).get("hex"), MAX_SCRIPT)
                 found.append(Coin(ref, units(output.get("value")), script))
         return tuple(found)
+
+    async def search(self, addresses: Sequence[str]) -> tuple[Coin, ...]:
+        """`scantxoutset`: minutes on a large chain. Raises RpcError while another one runs."""
+        wanted = [{"desc": f"addr({address})"} for address in addresses]
+        answer = await self._rpc.call(
+            "scantxoutset", "start", wanted, timeout=SEARCH_SECONDS, most=MAX_LARGE_ANSWER
+        )
+        if not flag(table(answer).get("success")):
+            raise BadAnswer("the node gave up looking through its unspent outputs")
+        coins = []
+        for item in rows(table(answer).get("unspents")):
+            entry = table(item)
+            ref = f"{block_hash(entry.get('txid'))}:{whole(entry.get('vout'), 0, 2**32 - 1)}"
+            script = raw_hex(entry.get("scriptPubKey"), MAX_SCRIPT)
+            coins.append(Coin(ref, units(entry.get("amount")), script))
+        return tuple(coins)
 
     async def _listed(self, confirmed: int, *, safe_only: bool) -> list[Coin]:
         """`listunspent`: confirmed coins, or (0) those that are not yet."""

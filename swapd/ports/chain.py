@@ -258,6 +258,11 @@ class Chain(Protocol):
         unspent now."""
         ...
 
+    async def search(self, addresses: Sequence[str]) -> tuple[Coin, ...]:
+        """All confirmed, unspent coins of `addresses`, known or not: goes through every unspent
+        output of the chain, which takes minutes."""
+        ...
+
     async def build_sweep(
         self,
         coins: Sequence[Coin],

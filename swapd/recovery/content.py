@@ -8,6 +8,7 @@ with their coins, the other side's lock, start heights, destinations, what is re
 """
 
 import zlib
+from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -20,6 +21,8 @@ HEADER: Final = b"swapd recovery file 1: useless without the words of its seed\n
 MAX_FILE: Final = 32 * 2**20
 MAX_CONTENT: Final = 64 * 2**20
 FORMAT: Final = 1
+GUESSED: Final = 500
+"""Payout addresses of each asset that are looked for when no file tells how many there were."""
 
 
 class Saved(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -49,6 +52,12 @@ class Content(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     epoch: int
     swaps: tuple[Saved, ...]
     addresses: tuple[Addresses, ...]
+
+
+def addresses_only(assets: Sequence[str], *, network: str) -> Content:
+    """What can be known without any file: that the first addresses may have been paid."""
+    addresses = tuple(Addresses(asset, GUESSED) for asset in assets)
+    return Content(FORMAT, network, 0, 0, 0, (), addresses)
 
 
 def seal(content: Content, signer: Signer) -> bytes:

@@ -260,6 +260,22 @@ async def test_our_own_addresses_are_swept(bench: Bench) -> None:
     assert (await bench.chain.balance()).confirmed == 2 * (COIN // 10) - sweep.fee
 
 
+async def test_coins_that_nobody_remembers_are_found_by_their_addresses(bench: Bench) -> None:
+    addresses = [bench.chain.address_of(public(bytes([n]) * 32)) for n in (21, 22, 23)]
+    scripts = [bench.chain.check_address(address) for address in addresses]
+    assert await bench.chain.search(addresses) == ()
+    for script, units in zip(scripts[:2], (COIN, COIN // 2), strict=True):
+        await bench.pay(script, units)
+    assert await bench.chain.search(addresses) == ()
+    await bench.mine()
+    found = await bench.chain.search(addresses)
+    assert {(coin.script_pubkey, coin.units) for coin in found} == {
+        (scripts[0], COIN),
+        (scripts[1], COIN // 2),
+    }
+    assert set(await bench.chain.unspent(addresses, [coin.ref for coin in found])) == set(found)
+
+
 async def test_a_proof_of_funds_is_believed_by_a_stranger(bench: Bench) -> None:
     await bench.give(3, COIN)
     proof = await bench.chain.prove_funds(CHALLENGE, 2 * COIN)

@@ -449,6 +449,15 @@ class FakeChain:
         coins = [coin for ref in refs if (coin := self._confirmed(ref)) is not None]
         return tuple(coin for coin in coins if coin.script_pubkey in scripts)
 
+    async def search(self, addresses: Sequence[str]) -> tuple[Coin, ...]:
+        await self._answer()
+        return tuple(
+            Coin(paid.ref, paid.units, script)
+            for script in map(self.check_address, addresses)
+            for paid in self.node.unspent(script, mempool=False)
+            if paid.depth
+        )
+
     def _confirmed(self, ref: str) -> Coin | None:
         """A coin in the chain that nothing spends, whoever owns it."""
         output = self.node.output(ref)

@@ -36,7 +36,8 @@ async def check(
                 expected[name, chain] += units
     after = await balances(fleet)
     moved = {key: after[key] - before[key] for key in before}
-    assert moved == {key: expected[key] for key in before}
+    wanted = {key: expected[key] for key in before}
+    assert moved == wanted, f"moved {moved}, expected {wanted}"
 
 
 async def _moves(fleet: Fleet, name: str, swap_id: str) -> dict[Chain, int]:

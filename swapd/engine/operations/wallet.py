@@ -14,6 +14,7 @@ from swapd.api.errors import ApiError, ErrorName
 from swapd.api.values import AmountView
 from swapd.engine.addresses import known_addresses
 from swapd.engine.operations.context import Context, as_api_error
+from swapd.engine.payouts import found_payouts
 from swapd.ports import Broadcast, Chain, Coin, PortError, SignDigest, SignedTx
 
 PAGE = 200
@@ -121,7 +122,7 @@ class WalletOperations:
     async def _payout(self, asset: AssetId) -> tuple[Coin, ...]:
         """The confirmed, unspent outputs of our claims and refunds to addresses of the seed."""
         addresses = await known_addresses(self._c.world, asset)
-        refs: set[str] = set()
+        refs = await found_payouts(self._c.world, asset)
         after: bytes | None = None
         while True:
             rows = await self._c.swaps.page(after=after, limit=PAGE)

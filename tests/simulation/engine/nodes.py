@@ -256,6 +256,9 @@ class SimNode:
     def address_of(self, public_key: bytes) -> str:
         return self.inner.address_of(public_key)
 
+    async def search(self, addresses: Sequence[str]) -> tuple[Coin, ...]:
+        return await self._ask(lambda: self.inner.search(addresses))
+
     async def unspent(self, addresses: Sequence[str], refs: Sequence[str]) -> tuple[Coin, ...]:
         return await self._ask(lambda: self.inner.unspent(addresses, refs))
 
