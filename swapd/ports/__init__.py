@@ -56,6 +56,7 @@ from swapd.ports.recovery import (
     RecoveryStatus,
 )
 from swapd.ports.store import (
+    PUT_BACK,
     BackupMade,
     BackupRefused,
     JournalRecord,
@@ -66,6 +67,7 @@ from swapd.ports.store import (
 )
 
 __all__ = [
+    "PUT_BACK",
     "BackupMade",
     "BackupRefused",
     "Broadcast",

@@ -26,6 +26,11 @@ class SequenceConflict(StoreError):
     """Somebody else appended to this swap: two runners of one swap are a bug."""
 
 
+PUT_BACK = ("meta", "put-back")
+"""Where the store says, as text, why time went on without the database it was opened with: it is a
+backup, or another old file. Whoever has seen to what follows from that deletes the value."""
+
+
 class JournalRecord(Struct, frozen=True):
     """One row of a swap's journal: the event that happened and the state after it, both encoded
     by the engine. `at` is unix seconds."""

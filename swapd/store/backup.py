@@ -2,8 +2,8 @@
 
 Must not know: what values mean, trio.
 
-A copy says in its table `meta` that it is one (`copied`): whoever opens it as the database knows
-that time went on without it, and whoever is about to write over it knows that it is a backup.
+A copy says in its table `meta` that it is one (schema.COPIED): whoever opens it as the database
+knows that time went on without it, and whoever is about to write over it that it is a backup.
 """
 
 import errno
@@ -14,13 +14,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from swapd.ports import BackupMade, BackupRefused, StoreError, StoreFull
-from swapd.store import schema
-
-COPIED = "copied"
-"""Key in `meta`: this file is a copy, of this moment by the clock of who made it."""
-
-_PAGES = 256
-"""Copied in one step (1 MiB); other calls wait for one step at most."""
+from swapd.store import checking, schema
 
 
 def fill(
@@ -32,17 +26,7 @@ def fill(
     too; what it raises ends the copying. Raises sqlite3.Error, OSError.
     """
     partial = target.with_name(target.name + ".part")
-    partial.unlink(missing_ok=True)
-    os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    try:
-        with closing(sqlite3.connect(partial, isolation_level=None)) as destination:
-            connection.backup(destination, pages=_PAGES, progress=lambda *_: give_way())
-            # The copy is one file on its own, without a -wal beside it.
-            destination.execute("PRAGMA journal_mode = DELETE").fetchall()
-            destination.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (COPIED, str(at)))
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    schema.fill(connection, partial, f"made at {at}", give_way)
     return partial
 
 
@@ -52,7 +36,9 @@ def finish(partial: Path, target: Path, *, network: str, at: int) -> BackupMade:
     try:
         with partial.open("rb") as file:
             os.fsync(file.fileno())
-        swaps = verify(partial, network=network)
+        swaps = checking.examine(
+            partial, network=network, newest=len(schema.MIGRATIONS), seconds=None
+        ).swaps
         size = partial.stat().st_size
         partial.replace(target)
     finally:
@@ -104,15 +90,7 @@ def is_copy(path: Path, *, network: str) -> bool:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
             if connection.execute("PRAGMA application_id").fetchone()[0] != schema.APPLICATION_ID:
                 return False
-            rows = dict(connection.execute("SELECT key, value FROM meta").fetchall())
+            found = dict(connection.execute("SELECT key, value FROM meta").fetchall())
     except (sqlite3.Error, UnicodeDecodeError):
         return False
-    return COPIED in rows and rows.get("network") == network
-
-
-def verify(path: Path, *, network: str) -> int:
-    """Reads all of a copy; how many swaps are in it. Raises StoreError, sqlite3.Error."""
-    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
-        schema.check(connection, path, network=network)
-        swaps: int = connection.execute("SELECT count(*) FROM swap").fetchone()[0]
-    return swaps
+    return schema.COPIED in found and found.get("network") == network

@@ -30,6 +30,9 @@ class StoreInUseError(StoreError):
 
 
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+BACKUP_NAME = "backup.sqlite3"
+"""What `swap-cli backup` writes beside the database when nobody says where."""
+
 _PRIMARY = 0xFF
 """SQLite's extended codes carry the primary one in their lowest byte."""
 
@@ -57,8 +60,46 @@ def translate(error: sqlite3.Error, path: Path) -> StoreError:
 
 
 def damaged(path: Path, what: str) -> StoreDamagedError:
-    """The error for broken content."""
+    """The error for broken content, with the way back."""
     return StoreDamagedError(
-        f"{path} is damaged or not swapd's database ({what}): keep the file and its -wal, move "
-        "both away, and put back the newest copy; swaps newer than it are not in it"
+        f"{path} is damaged or not swapd's database ({what}). It was left as it is. "
+        f"{way_back(path)}"
+    )
+
+
+def outdated(path: Path, found: int, known: int) -> StoreDamagedError:
+    """The error for a database that is whole, but not the newest."""
+    return StoreDamagedError(
+        f"{path} is older than what ran here last (commit {found} of {known}): the disk lost what "
+        f"was written, or an older file was put there. It was left as it is. {way_back(path)} "
+        f"{_as_it_is(path)}"
+    )
+
+
+def another(path: Path) -> StoreDamagedError:
+    """The error for a database that is whole, but not the one of this place."""
+    return StoreDamagedError(
+        f"{path} is not the database that ran here last. It was left as it is. {way_back(path)} "
+        f"{_as_it_is(path)}"
+    )
+
+
+def _as_it_is(path: Path) -> str:
+    return f"To go on from this very file: `swapd restore-backup {path}`"
+
+
+def gone(path: Path) -> StoreDamagedError:
+    """The error for a database that is not there any more."""
+    return StoreDamagedError(f"{path} is gone, but a database was in use here. {way_back(path)}")
+
+
+def way_back(path: Path) -> str:
+    """What the operator can do without the file."""
+    kept = path.with_name(BACKUP_NAME)
+    newest = f" (one is {kept})" if kept.exists() else ""
+    return (
+        f"Put the newest backup back with `swapd restore-backup FILE`{newest}: it keeps this file "
+        "beside it. Then `swapd recover FILE` adds from the recovery file what is newer. Without a "
+        f"backup, first move {path.name}, {path.name}-wal and {path.name}-mark away. "
+        "See docs/runbook.md"
     )

@@ -8,9 +8,11 @@ is the copy made beside the file before the first of them runs.
 
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
+from swapd.store import rows, seals
 from swapd.store.errors import StoreNewerError, StoreOtherNetworkError, damaged
 
 APPLICATION_ID = 0x73776170
@@ -52,31 +54,90 @@ _FIRST: Migration = (
     "CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID",
 )
 
-MIGRATIONS: tuple[Migration, ...] = (_FIRST,)
+_SEALS: Migration = (
+    # See swapd.store.seals. From here on whoever changes rows keeps their digests and sums true.
+    "ALTER TABLE journal ADD COLUMN digest BLOB NOT NULL DEFAULT x''",
+    "DROP TRIGGER journal_is_not_changed",
+    "UPDATE journal SET digest = row_digest('journal', swap, sequence, at, event, state)",
+    """CREATE TRIGGER journal_is_not_changed BEFORE UPDATE ON journal
+        BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END""",
+    # `head` is the digest of the newest row of the journal.
+    "ALTER TABLE swap ADD COLUMN head BLOB NOT NULL DEFAULT x''",
+    "ALTER TABLE swap ADD COLUMN digest BLOB NOT NULL DEFAULT x''",
+    """UPDATE swap SET head =
+        (SELECT digest FROM journal WHERE journal.swap = number AND sequence = last)""",
+    "UPDATE swap SET digest = row_digest('swap', number, swap_id, last, open, head)",
+    "ALTER TABLE item ADD COLUMN digest BLOB NOT NULL DEFAULT x''",
+    "UPDATE item SET digest = row_digest('item', space, key, value)",
+    "ALTER TABLE counter ADD COLUMN digest BLOB NOT NULL DEFAULT x''",
+    "UPDATE counter SET digest = row_digest('counter', name, value)",
+    "INSERT INTO meta VALUES ('database', lower(hex(randomblob(16))))",
+    """CREATE TABLE seal (name TEXT PRIMARY KEY, number INTEGER NOT NULL, sum BLOB NOT NULL)
+        STRICT, WITHOUT ROWID""",
+    """INSERT INTO seal
+        SELECT 'meta', count(*),
+            coalesce(digest_sum(row_digest('meta', key, value)), zeroblob(16)) FROM meta""",
+    """INSERT INTO seal
+        SELECT 'swap', count(*), coalesce(digest_sum(digest), zeroblob(16)) FROM swap""",
+    """INSERT INTO seal
+        SELECT 'item', count(*), coalesce(digest_sum(digest), zeroblob(16)) FROM item""",
+    """INSERT INTO seal
+        SELECT 'counter', count(*), coalesce(digest_sum(digest), zeroblob(16)) FROM counter""",
+    """INSERT INTO seal
+        SELECT 'hashlock', count(*),
+            coalesce(digest_sum(row_digest('hashlock', hash)), zeroblob(16)) FROM hashlock""",
+    "INSERT INTO seal VALUES ('commit', 1, row_digest('commit', 1))",
+)
+
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _SEALS)
 """Only ever appended to."""
 
+SEALED_VERSION = 2
+"""From here on files have seals."""
 
-def check(
-    connection: sqlite3.Connection, path: Path, *, network: str, newest: int = len(MIGRATIONS)
-) -> int:
+_PAGES = 256
+"""Copied in one step (1 MiB); other calls wait for one step at most."""
+
+DATABASE = "database"
+"""Key in `meta`: 16 random bytes in hex, new whenever a file is put back."""
+
+COPIED = "copied"
+"""Key in `meta`: this file is a copy, and when it was made. Whoever opens it as the database knows
+by it that time went on without it."""
+
+
+def check(connection: sqlite3.Connection, path: Path, *, newest: int = len(MIGRATIONS)) -> int:
     """The version of the file, 0 for an empty one. Changes nothing.
 
     Raises:
         StoreNewerError: more than `newest` migrations were applied to it.
-        StoreOtherNetworkError: it was made for a network other than `network`.
         StoreDamagedError: another program's file, or broken content.
     """
     version = _pragma(connection, "user_version")
     if version == 0 and not connection.execute("SELECT 1 FROM sqlite_schema").fetchone():
         return 0
-    _check_ours(connection, path)
+    found = _pragma(connection, "application_id")
+    if found != APPLICATION_ID:
+        raise damaged(path, f"application id {found:#x}")
+    if seals.exist(connection):
+        seals.check_version(connection, version)
+    elif not 0 < version < SEALED_VERSION:
+        raise damaged(path, f"version {version}, but without seals")
     if version > newest:
         raise StoreNewerError(
             f"{path} has version {version}, this swapd knows versions up to {newest}: "
             "start the newer swapd that wrote it"
         )
-    _check_network(connection, path, network)
     return version
+
+
+def check_network(found: str | None, path: Path, network: str) -> None:
+    """Raises StoreOtherNetworkError."""
+    if found != network:
+        raise StoreOtherNetworkError(
+            f"{path} belongs to network {found}, not to {network}: "
+            "each network has a data directory of its own"
+        )
 
 
 def migrate(
@@ -88,31 +149,12 @@ def migrate(
     migrations: Sequence[Migration] = MIGRATIONS,
 ) -> None:
     """Bring a file of `version` to the newest one, after a copy of it was made."""
+    seals.teach(connection)
     if 0 < version < len(migrations):
-        copy(connection, path.with_name(f"{path.name}.version-{version}"))
+        target = path.with_name(f"{path.name}.version-{version}")
+        copy(connection, target, f"made before version {len(migrations)}")
     for number, migration in enumerate(migrations[version:], version + 1):
         _apply(connection, migration, number, network)
-
-
-def _check_ours(connection: sqlite3.Connection, path: Path) -> None:
-    """Raises StoreDamagedError."""
-    found = _pragma(connection, "application_id")
-    if found != APPLICATION_ID:
-        raise damaged(path, f"application id {found:#x}")
-    problems = [row[0] for row in connection.execute("PRAGMA quick_check(3)")]
-    if problems != ["ok"]:
-        raise damaged(path, "; ".join(str(problem)[:200] for problem in problems))
-
-
-def _check_network(connection: sqlite3.Connection, path: Path, network: str) -> None:
-    """Raises StoreOtherNetworkError."""
-    rows = connection.execute("SELECT value FROM meta WHERE key = 'network'").fetchall()
-    found = rows[0][0] if rows else "none"
-    if found != network:
-        raise StoreOtherNetworkError(
-            f"{path} belongs to network {found}, not to {network}: "
-            "each network has a data directory of its own"
-        )
 
 
 def _apply(connection: sqlite3.Connection, migration: Migration, number: int, network: str) -> None:
@@ -124,6 +166,8 @@ def _apply(connection: sqlite3.Connection, migration: Migration, number: int, ne
         if number == 1:
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute("INSERT INTO meta VALUES ('network', ?)", (network,))
+        if seals.exist(connection):
+            seals.close_schema(connection, number)
         connection.execute(f"PRAGMA user_version = {number:d}")
         connection.execute("COMMIT")
     finally:
@@ -131,19 +175,35 @@ def _apply(connection: sqlite3.Connection, migration: Migration, number: int, ne
             connection.execute("ROLLBACK")
 
 
-def copy(connection: sqlite3.Connection, target: Path) -> None:
-    """A complete, durable copy of the open database at `target`, mode 0600; replaces an older
-    one only once it is complete. Raises sqlite3.Error, OSError."""
-    partial = target.with_name(target.name + ".part")
+def fill(
+    connection: sqlite3.Connection, partial: Path, when: str, give_way: Callable[[], None]
+) -> None:
+    """Copies the open database to a new file, mode 0600, that says when it was `made`; not synced.
+
+    `give_way` is called between steps: what the same connection writes in there is in the copy
+    too; what it raises ends the copying. Raises sqlite3.Error, OSError; then there is no file.
+    """
     partial.unlink(missing_ok=True)
     os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    destination = sqlite3.connect(partial)
     try:
-        connection.backup(destination)
-        # The copy is one file on its own, without a -wal beside it.
-        destination.execute("PRAGMA journal_mode = DELETE")
-    finally:
-        destination.close()
+        with closing(sqlite3.connect(partial, isolation_level=None)) as destination:
+            connection.backup(destination, pages=_PAGES, progress=lambda *_: give_way())
+            # The copy is one file on its own, without a -wal beside it.
+            destination.execute("PRAGMA journal_mode = DELETE").fetchall()
+            destination.execute("BEGIN")
+            rows.set_meta(destination, COPIED, when)
+            destination.execute("COMMIT")
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def copy(connection: sqlite3.Connection, target: Path, when: str) -> None:
+    """A complete, durable copy of the open database at `target`, mode 0600, that says of itself
+    that it is one; replaces an older one only once it is complete. Raises sqlite3.Error, OSError.
+    """
+    partial = target.with_name(target.name + ".part")
+    fill(connection, partial, when, lambda: None)
     with partial.open("rb") as file:
         os.fsync(file.fileno())
     partial.replace(target)

@@ -32,6 +32,7 @@ DECODERS: dict[str, tuple[str, ...]] = {
     "swapd/control/idempotency.py": ("store.idempotency",),
     "swapd/control/jsonrpc.py": ("control.request", "control.lines", "cli.incoming"),
     "swapd/control/validation.py": ("control.params", "control.session"),
+    "swapd/engine/backups.py": ("store.last_backup",),
     "swapd/engine/journal.py": ("journal.state", "journal.event"),
     "swapd/engine/offers.py": ("store.account", "read.offer"),
     "swapd/engine/offers_account.py": ("store.account",),
@@ -44,7 +45,10 @@ DECODERS: dict[str, tuple[str, ...]] = {
     "swapd/network/channels.py": ("channel.messages",),
     "swapd/network/frames.py": ("frames.command", "frames.report", "frames.session"),
     "swapd/network/gossip.py": ("gossip.rpc", "gossip.frames"),
+    "swapd/store/mark.py": ("store.mark",),
+    "swapd/store/opening.py": ("store.database",),
     "swapd/store/schema.py": ("store.database",),
+    "swapd/store/seals.py": ("store.database",),
 }
 
 OURS = {"swapd/keys/derive.py"}

@@ -9,6 +9,7 @@ import trio
 
 from swapd.ports import BackupRefused, StoreError
 from swapd.store import backup as module
+from swapd.store import schema
 from swapd.store.sqlite import SqliteStore
 from tests.store.harness import NETWORK, record, swap_id
 
@@ -61,7 +62,7 @@ async def test_a_backup_holds_all_and_is_one_private_file(path: Path) -> None:
 async def test_others_write_while_a_backup_is_made_and_what_they_wrote_is_in_it(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_PAGES", 1)
+    monkeypatch.setattr(schema, "_PAGES", 1)
     store = await SqliteStore.open(path, network=NETWORK)
     for number in range(100):
         await store.put("big", str(number), bytes([number]) * 5000)
@@ -190,7 +191,7 @@ async def test_a_copy_that_reads_back_wrong_replaces_nothing(
 async def test_a_backup_that_is_cancelled_leaves_the_older_one(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_PAGES", 1)
+    monkeypatch.setattr(schema, "_PAGES", 1)
     store = await SqliteStore.open(path, network=NETWORK)
     await store.put("big", "k", bytes(1_000_000))
     target = path.with_name("copy")

@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from swapd.ports import StoreError
-from swapd.store import sqlite as module
+from swapd.store import rows as module
 from swapd.store.errors import (
     StoreDamagedError,
     StoreFullError,
@@ -52,7 +52,11 @@ async def test_files_are_for_the_owner_only_also_while_open(tmp_path: Path) -> N
     await store.put("meta", "k", b"v")
     found = modes(tmp_path)
     await store.aclose()
-    assert found == {"swapd.sqlite3": 0o600, "swapd.sqlite3-wal": 0o600}
+    assert found == {
+        "swapd.sqlite3": 0o600,
+        "swapd.sqlite3-wal": 0o600,
+        "swapd.sqlite3-mark": 0o600,
+    }
 
 
 async def test_every_commit_is_synchronous_and_in_the_wal(path: Path) -> None:
@@ -76,10 +80,12 @@ async def test_a_database_of_another_network_is_refused(path: Path) -> None:
 
 
 async def test_a_database_of_a_newer_swapd_is_refused_and_left_alone(path: Path) -> None:
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA user_version = 99")
+    newer = await SqliteStore.open(path, network=NETWORK, migrations=[*MIGRATIONS, NEXT])
+    await newer.aclose()
     before = await trio.Path(path).read_bytes()
-    with pytest.raises(StoreNewerError, match=r"version 99.*start the newer swapd"):
+    with pytest.raises(
+        StoreNewerError, match=rf"version {len(MIGRATIONS) + 1}.*start the newer swapd"
+    ):
         await SqliteStore.open(path, network=NETWORK)
     assert await trio.Path(path).read_bytes() == before
 
@@ -97,7 +103,7 @@ async def test_another_programs_database_is_refused_and_left_alone(tmp_path: Pat
 async def test_a_file_that_is_no_database_is_refused_with_a_remedy(tmp_path: Path) -> None:
     path = tmp_path / "swapd.sqlite3"
     path.write_bytes(b"not a database at all" * 100)
-    with pytest.raises(StoreDamagedError, match="put back the newest copy"):
+    with pytest.raises(StoreDamagedError, match=r"swapd restore-backup FILE.*swapd recover FILE"):
         await SqliteStore.open(path, network=NETWORK)
 
 
@@ -141,7 +147,8 @@ async def test_an_older_database_is_copied_and_then_migrated(path: Path) -> None
     assert query(path, "SELECT x FROM next") == 1
 
     copy = path.with_name(f"swapd.sqlite3.version-{len(MIGRATIONS)}")
-    assert modes(path.parent) == {path.name: 0o600, copy.name: 0o600}
+    mark = path.with_name("swapd.sqlite3-mark")
+    assert modes(path.parent) == dict.fromkeys((path.name, copy.name, mark.name), 0o600)
     await trio.Path(copy).rename(path)
     store = await SqliteStore.open(path, network=NETWORK)
     assert await store.swap(swap_id(1)) == record(1, 1)
@@ -171,14 +178,14 @@ async def test_a_write_that_has_begun_is_finished_and_returned_although_cancelle
 ) -> None:
     began, go_on = trio.Event(), threading.Event()
     token = trio.lowlevel.current_trio_token()
-    original = module._value
+    original = module.value
 
     def slow(connection: sqlite3.Connection, space: str, key: str) -> bytes | None:
         token.run_sync_soon(began.set)
         go_on.wait()
         return original(connection, space, key)
 
-    monkeypatch.setattr(module, "_value", slow)
+    monkeypatch.setattr(module, "value", slow)
     store = await SqliteStore.open(path, network=NETWORK)
     answers: list[bytes | None] = []
 

@@ -7,6 +7,8 @@ nothing damaged is taken for a state.
 import sqlite3
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import msgspec
 from msgspec.structs import replace
@@ -20,10 +22,14 @@ from protocol.swap.facts import ChainView, Conflict, LockSeen, Restriction, Spen
 from protocol.swap.machine import begin, is_closed, step
 from protocol.swap.states import LockCoin, SignedLock, SwapState, Tx
 from swapd.control.idempotency import SPACE, Idempotency, _Record
-from swapd.engine import journal
+from swapd.engine import backups, journal
+from swapd.engine.backups import Backups, LastBackup
 from swapd.engine.offers_account import Account, decode_account, encode_account
+from swapd.engine.world import World
 from swapd.ports import JournalRecord, StoreError
-from swapd.store import sqlite
+from swapd.store import rows, seals
+from swapd.store.mark import Mark, Marker, path_of, read
+from swapd.store.opening import open_database, translated
 from swapd.store.schema import MIGRATIONS
 from tests.engine.swaps.stage import Stage
 from tests.fakes.clock import FakeClock
@@ -159,27 +165,63 @@ def _database(stack: ExitStack) -> Opened:
         for leftover in place.iterdir():
             leftover.unlink()
         path.write_bytes(data)
-        connection = sqlite._open(path, "regtest", MIGRATIONS)
+        opened = open_database(path, "regtest", MIGRATIONS)
         try:
-            with sqlite._translated(path):
-                rows = connection.execute(f"{sqlite._RECORD} LIMIT 5").fetchall()
-                assert all(isinstance(JournalRecord(*row).state, bytes) for row in rows)
+            with translated(path):
+                found = rows.newest(opened.connection, "LIMIT 5")
+                # A file that opens holds what was written to it; an empty one is new.
+                assert found == ((_RECORD,) if data else ())
         finally:
-            connection.close()
+            opened.connection.close()
+            opened.marker.close()
 
     return Opened([_good_database(place)], call)
 
 
+_RECORD = JournalRecord(_SWAP, 1, 5, b"", encode(states()[0]))
+
+
 def _good_database(place: Path) -> bytes:
     path = place / "good.sqlite3"
-    connection = sqlite._open(path, "regtest", MIGRATIONS)
-    connection.execute("INSERT INTO swap (swap_id, last, open) VALUES (?, 1, 1)", (_SWAP,))
-    connection.execute("INSERT INTO journal VALUES (1, 1, 5, x'', ?)", (encode(states()[0]),))
+    opened = open_database(path, "regtest", MIGRATIONS)
+    connection = opened.connection
+    connection.execute("BEGIN")
+    rows.append(connection, rows.swap_row(connection, _SWAP), _RECORD, open_swap=True)
+    seals.commit(connection)
+    connection.execute("COMMIT")
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     connection.close()
+    opened.marker.close()
     content = path.read_bytes()
     assert sqlite3.sqlite_version_info >= (3, 37, 0)
     return content
+
+
+def _mark(stack: ExitStack) -> Opened:
+    """How far the database had come: read as it was written, or not at all."""
+    path = folder(stack) / "swapd.sqlite3"
+    written = Mark(bytes(16), 2**40)
+    marker = Marker(path, written.database)
+    marker.write(written.commit, durably=True)
+    marker.close()
+    good = path_of(path).read_bytes()
+
+    def call(data: bytes) -> None:
+        path_of(path).write_bytes(data)
+        assert read(path) in (None, written)
+
+    return Opened([good], call)
+
+
+def _last_backup(_: ExitStack) -> Opened:
+    """When the last backup was made. The start of the daemon reads it."""
+
+    async def call(data: bytes) -> None:
+        store = FakeStore()
+        await store.put(backups.SPACE, backups.KEY, data)
+        await Backups(cast("World", SimpleNamespace(store=store)), "").load()
+
+    return Opened([encode(LastBackup(1_800_000_000, "/mnt/backup.sqlite3"))], acall=call)
 
 
 TARGETS = (
@@ -187,5 +229,7 @@ TARGETS = (
     Target("journal.event", Form.MSGPACK, _event, (StoreError,), 3),
     Target("store.idempotency", Form.MSGPACK, _idempotency, (StoreError,), 1),
     Target("store.account", Form.MSGPACK, _account, (DecodeError,), 2),
+    Target("store.mark", Form.BYTES, _mark, (), 1),
+    Target("store.last_backup", Form.MSGPACK, _last_backup, (), 1),
     Target("store.database", Form.BYTES, _database, (StoreError,), 0.02, block=100),
 )
