@@ -15,6 +15,7 @@ import trio
 
 from protocol.assets import AssetId
 from protocol.swap.explain import summarise
+from protocol.swap.states import SwapState
 from swapd.api.amounts import AssetTable
 from swapd.api.events import EventLog, first_sequence
 from swapd.api.values import AssetInfo
@@ -28,6 +29,7 @@ from swapd.engine.maker import Maker
 from swapd.engine.market import Market
 from swapd.engine.mode import Mode
 from swapd.engine.offers import OwnOffers
+from swapd.engine.operations.alarms import DRAINING, SPACE
 from swapd.engine.operations.all import EngineOperations
 from swapd.engine.operations.book_events import SwapPump, pump_book
 from swapd.engine.operations.context import Context
@@ -38,6 +40,7 @@ from swapd.engine.swaps import Swaps
 from swapd.engine.taker import Taker
 from swapd.engine.world import World
 from swapd.keys.passphrase import read_file
+from swapd.lookout import Lookout
 from swapd.network.client import Libp2pPeers, NetworkConfig
 from swapd.network.limits import NetworkLimits
 from swapd.ports import (
@@ -49,6 +52,7 @@ from swapd.ports import (
     RecoveryError,
     Signer,
     Store,
+    StoreError,
 )
 from swapd.recovery.content import Content
 from swapd.recovery.keeper import Keeper
@@ -60,6 +64,9 @@ log = structlog.get_logger(__name__)
 VALIDATOR = "protocol.gossip:validate_message"
 TAKEN_OVER = "taken-over"
 """In the store: the generation of the recovery file that this data directory began with."""
+
+DRAIN_SECONDS = 2.0
+"""How often a drain looks whether anything is left, beside every change of a swap."""
 
 GOODBYE_SECONDS = 5.0
 """For withdrawing offers at a stop; what did not go out by then expires by its lease."""
@@ -138,6 +145,8 @@ class Daemon:
             safety.start_soon(keeper.run)
             if life:
                 safety.start_soon(search_all, world, life)
+            if await self._store.get(SPACE, DRAINING) is not None:
+                world.mode.drain()
             await self._market(world, peers, swaps, ledger, epoch, ready, call=bool(life))
             safety.cancel_scope.cancel()
 
@@ -168,6 +177,9 @@ class Daemon:
             swaps.listen(SwapPump(world, views, swap_log).follow)
             await nursery.start(offers.run)
             nursery.start_soon(pump_book, world, market, assets, book_log)
+            lookout = self._lookout(world, swaps, offers, market, EventLog(run))
+            await nursery.start(lookout.run)
+            nursery.start_soon(self._finish_drain, world, swaps, ledger)
             if self._chains:
                 await nursery.start(Maker(world, offers, ledger, swaps).run)
             backups = Backups(world, str(self._config.paths.backup))
@@ -186,7 +198,9 @@ class Daemon:
                     taker=Taker(world, ledger, swaps),
                     book_events=book_log,
                     swap_events=swap_log,
-                    state=lambda: self._state,
+                    alarm_events=lookout.events,
+                    board=lookout.board,
+                    state=lambda: self._told_state(world.mode),
                     backups=backups,
                 )
             )
@@ -198,6 +212,50 @@ class Daemon:
             self._state = "stopping"
             await self._goodbye(swaps, offers, market, peers)
             nursery.cancel_scope.cancel()
+
+    def _lookout(
+        self, world: World, swaps: Swaps, offers: OwnOffers, market: Market, events: EventLog
+    ) -> Lookout:
+        return Lookout(
+            self._config,
+            world,
+            swaps,
+            events,
+            version=version("swapd"),
+            promised=offers.promised,
+            offers=lambda: (len(offers.live()), market.count()),
+        )
+
+    def _told_state(self, mode: Mode) -> str:
+        if self._state != "running":
+            return self._state
+        return "watching" if mode.watch_only else "draining" if mode.draining else "running"
+
+    async def _finish_drain(self, world: World, swaps: Swaps, ledger: Reservations) -> None:
+        """Stops when a drain was ordered and nothing is open or being agreed any more."""
+        mode, changed = world.mode, trio.Event()
+
+        def follow(_state: SwapState, _sequence: int) -> None:
+            changed.set()
+
+        swaps.listen(follow)
+        while True:
+            while not mode.draining:
+                await mode.wait_change()
+            # Time, too, for whoever ordered it to be told.
+            with trio.move_on_after(DRAIN_SECONDS):
+                await changed.wait()
+            changed = trio.Event()
+            if _is_drained(mode, swaps, ledger):
+                try:
+                    await self._store.delete(SPACE, DRAINING)
+                except StoreError as error:
+                    log.critical(
+                        "daemon.drain_kept", reason=str(error), then="the next start drains"
+                    )
+                log.info("daemon.drained")
+                self.stop()
+                return
 
     async def _serve(
         self,
@@ -315,6 +373,11 @@ class Daemon:
         fresh = str(self._clock.now()).encode()
         known = await self._store.put_new("meta", "network-epoch", fresh)
         return int(known or fresh)
+
+
+def _is_drained(mode: Mode, swaps: Swaps, ledger: Reservations) -> bool:
+    """Nothing is open, nor about to be: a take counts as negotiated until its swap runs."""
+    return mode.draining and not swaps.open() and not ledger.negotiating()
 
 
 async def _check(chain: BitcoindChain) -> None:

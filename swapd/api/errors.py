@@ -75,6 +75,8 @@ class ErrorName(enum.StrEnum):
     ADDRESS_INVALID = "address_invalid"
     NOTHING_TO_WITHDRAW = "nothing_to_withdraw"
     FEE_RATE_INVALID = "fee_rate_invalid"
+    DAEMON_LOCKED = "daemon_locked"
+    WRONG_PASSPHRASE = "wrong_passphrase"  # noqa: S105 - a name, no secret
 
     RATE_LIMITED = "rate_limited"
     TOO_MANY_OPEN_REQUESTS = "too_many_open_requests"
@@ -173,6 +175,10 @@ _ROWS: dict[ErrorName, ErrorInfo] = {
     ErrorName.ADDRESS_INVALID: _final(6005, "give an address of this very chain"),
     ErrorName.NOTHING_TO_WITHDRAW: _final(6006, "see `balance`: payout holds nothing yet"),
     ErrorName.FEE_RATE_INVALID: _final(6007, "leave the fee rate out to use the node's"),
+    ErrorName.DAEMON_LOCKED: _retry(
+        6008, "`unlock` it: until then it only watches, and sends what was signed before"
+    ),
+    ErrorName.WRONG_PASSPHRASE: _final(6009, "type it again; the daemon goes on watching"),
     ErrorName.RATE_LIMITED: _retry(7001, "send fewer calls per second"),
     ErrorName.TOO_MANY_OPEN_REQUESTS: _retry(7002, "wait for replies before sending more"),
     ErrorName.TOO_MANY_CLIENTS: _retry(7003, "close other connections to this daemon"),

@@ -22,6 +22,7 @@ COMMON_ERRORS = (
     E.RATE_LIMITED,
     E.TOO_MANY_OPEN_REQUESTS,
     E.REPLY_TOO_LARGE,
+    E.DAEMON_LOCKED,
 )
 """Any method may answer with these."""
 
@@ -152,6 +153,37 @@ _ROWS = (
         result=calls.StopResult,
         mutating=True,
         cli="swap-cli stop",
+    ),
+    Method(
+        name="alarm.list",
+        summary="What is wrong now and should wake somebody.",
+        description="Resume the subscription `alarms` from its `sequence` to be told of changes. "
+        "Flapping is damped: an alarm that comes back often takes longer to end.",
+        params=calls.NoParams,
+        result=calls.AlarmListResult,
+        instant=True,
+        cli="swap-cli alarms",
+    ),
+    Method(
+        name="drain",
+        summary="Begin no new swap, finish the open ones, then stop.",
+        description="Withdraws our offers, refuses takes, and says until when at the worst the "
+        "open swaps last. It survives restarts; `undo` takes it back.",
+        params=calls.DrainParams,
+        result=calls.DrainResult,
+        mutating=True,
+        cli="swap-cli drain",
+    ),
+    Method(
+        name="unlock",
+        summary="Give a locked daemon the passphrase of its seed.",
+        description="A daemon that started without a passphrase only watches and sends what was "
+        "signed before; unlocked it does everything, without another start.",
+        params=calls.UnlockParams,
+        result=calls.UnlockResult,
+        mutating=True,
+        cli="swap-cli unlock",
+        errors=(E.WRONG_PASSPHRASE,),
     ),
     Method(
         name="balance",
@@ -390,7 +422,7 @@ _ROWS = (
     ),
     Method(
         name="subscribe",
-        summary="Be told of changes of the book or of our swaps.",
+        summary="Be told of changes of the book, of our swaps, or of alarms.",
         description="Sends notifications `event` with growing sequence numbers, from which a later "
         "connection resumes without a gap. `resync` says that events were dropped.",
         params=calls.SubscribeParams,

@@ -104,6 +104,7 @@ class BitcoindChain:
             problems=info.problems,
             fee_next=info.fee_next,
             fee_floor=info.fee_floor,
+            time_offset=info.time_offset,
         )
 
     async def pinned(self) -> PinnedBlock:

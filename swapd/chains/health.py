@@ -51,6 +51,7 @@ class NodeInfo(Struct, frozen=True):
     fee_next: int
     fee_floor: int
     increment: int
+    time_offset: int = 0
 
 
 class Health:
@@ -116,6 +117,7 @@ class Health:
             fee_next=max(self._estimate(estimate), floor),
             fee_floor=floor,
             increment=increment,
+            time_offset=_offset(net.get("timeoffset")),
         )
 
     async def _times(self, tip: str) -> tuple[int, int]:
@@ -169,6 +171,12 @@ def _sync_problems(height: int, headers: int, *, syncing: bool) -> list[str]:
     if headers > height:
         return [f"the node knows {headers - height} {troubles.BLOCKS_MISSING}"]
     return []
+
+
+def _offset(value: object) -> int:
+    """Seconds. Not worth failing over: no gate depends on it."""
+    sane = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**31
+    return value if isinstance(value, int) and sane else 0
 
 
 def _competes(item: object, height: int) -> str | None:

@@ -48,13 +48,48 @@ def health(out: Output, r: calls.HealthResult) -> None:
     for problem in r.problems:
         out.line(f"problem  {problem.where}: {problem.what}")
         out.line(f"         {problem.remedy}")
-    if r.healthy:
+    for alarm in r.alarms:
+        _alarm(out, alarm)
+    if r.severity == "ok":
         out.line("healthy")
 
 
 def backup(out: Output, r: calls.BackupResult) -> None:
     """backup."""
     out.line(f"{r.path}: {r.swaps} swaps, {r.size} bytes, written and read back")
+
+
+def _alarm(out: Output, alarm: calls.AlarmView) -> None:
+    out.line(f"{alarm.severity:<8} {alarm.code} ({alarm.subject}): {alarm.text}")
+    out.line(f"         {alarm.remedy}; since {clock(alarm.since)}")
+
+
+def alarms(out: Output, r: calls.AlarmListResult) -> None:
+    """alarm.list."""
+    for alarm in r.alarms:
+        _alarm(out, alarm)
+    if not r.alarms:
+        out.line("no alarm holds")
+
+
+def drain(out: Output, r: calls.DrainResult) -> None:
+    """drain."""
+    if not r.draining:
+        out.line("trading again; our offers are posted anew")
+        return
+    out.line(f"draining; {r.offers_withdrawn} offers withdrawn, {len(r.open_swaps)} swaps open")
+    for swap in r.open_swaps:
+        out.line(f"open: {swap.swap_id} ({swap.phase.replace('_', ' ')}) {swap.explanation}")
+        out.line(f"      at the worst until {clock(swap.ends_at_worst)}")
+    if r.ends_at_worst is None:
+        out.line("The daemon stops now.")
+    else:
+        out.line(f"The daemon stops by itself, at the worst at {clock(r.ends_at_worst)}.")
+
+
+def unlock(out: Output, r: calls.UnlockResult) -> None:
+    """unlock."""
+    out.line("unlocked; the daemon starts to trade" if r.was_locked else "it was not locked")
 
 
 def stop(out: Output, r: calls.StopResult) -> None:

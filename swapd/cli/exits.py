@@ -10,6 +10,8 @@ ERROR_REPLY: Final = 1
 CANNOT_CONNECT: Final = 2
 USAGE: Final = 3
 SWAP_FAILED: Final = 4
+HEALTH_WARNING: Final = 5
+HEALTH_CRITICAL: Final = 6
 INTERRUPTED: Final = 130
 
 WORDS: Final = {
@@ -18,6 +20,8 @@ WORDS: Final = {
     CANNOT_CONNECT: "the daemon can't be reached",
     USAGE: "the command line is wrong",
     SWAP_FAILED: "the swap that was waited for did not complete (refunded, never funded, lost)",
+    HEALTH_WARNING: "`health`: something needs attention",
+    HEALTH_CRITICAL: "`health`: coins or deadlines are in danger",
     INTERRUPTED: "interrupted, or answered no to a confirmation",
 }
 

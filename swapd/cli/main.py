@@ -14,7 +14,7 @@ import click
 import msgspec
 
 from swapd import BUILD
-from swapd.cli import care, exits, guide, market, node, peers, swaps, wallet
+from swapd.cli import alarms, care, exits, guide, market, node, peers, swaps, wallet
 from swapd.cli.app import App, Group
 from swapd.cli.output import ReaderLeftError
 from swapd.cli.place import NETWORKS, Place
@@ -53,7 +53,10 @@ def cli(
 for command in (
     guide.guide,
     node.info,
-    node.health,
+    alarms.health,
+    alarms.alarms,
+    alarms.drain,
+    alarms.unlock,
     wallet.balance,
     wallet.address,
     wallet.withdraw,

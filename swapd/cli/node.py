@@ -1,4 +1,4 @@
-"""Commands about the daemon itself: info, health, stop, call.
+"""Commands about the daemon itself: info, stop, call.
 
 Owns: those. Must not know: other commands.
 """
@@ -20,13 +20,6 @@ from swapd.cli.wallet import key_option
 def info(app: App) -> None:
     """Who and what the daemon is."""
     app.show("getinfo", calls.NoParams(), calls.GetInfoResult, lambda r: draw.info(app.output, r))
-
-
-@click.command(cls=Command)
-@pass_app
-def health(app: App) -> None:
-    """What is wrong, and what to do about it."""
-    app.show("health", calls.NoParams(), calls.HealthResult, lambda r: draw.health(app.output, r))
 
 
 @click.command(cls=Command)

@@ -69,6 +69,10 @@ def defaults(network: str, chains: Iterable[str], environ: Mapping[str, str]) ->
         ("recovery", "command"): (),
         ("log", "level"): "info",
         ("log", "format"): "auto",
+        ("alarms", "command"): (),
+        ("metrics", "listen"): "",
+        ("metrics", "allow_remote"): False,
+        ("unattended", "watch_when_locked"): False,
     }
     for name in chains:
         values.update(_chain(network, name))

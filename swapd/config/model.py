@@ -85,9 +85,17 @@ class LogConfig(Struct, frozen=True):
     format: Literal["auto", "json", "text", "journald"]
 
 
+class MetricsConfig(Struct, frozen=True):
+    """Where Prometheus finds us; port 0 is any free one."""
+
+    host: str
+    port: int
+
+
 class Config(Struct, frozen=True, kw_only=True):
     """Everything the operator decided. `chains` is empty for a daemon that only relays; `known`
-    are the chains whose coins have names on this network, configured or not."""
+    are the chains whose coins have names on this network, configured or not; `alarm_command` is
+    empty and `metrics` None where nobody asked for them."""
 
     network: Network
     paths: DataPaths
@@ -99,6 +107,9 @@ class Config(Struct, frozen=True, kw_only=True):
     control: ControlConfig
     recovery: RecoveryConfig
     log: LogConfig
+    alarm_command: tuple[str, ...]
+    metrics: MetricsConfig | None
+    watch_when_locked: bool
     clock_file: Path | None
 
     @property

@@ -18,6 +18,7 @@ from swapd.config.model import (
     Config,
     ControlConfig,
     LogConfig,
+    MetricsConfig,
     Network,
     P2pConfig,
     Pair,
@@ -46,6 +47,7 @@ class Resolver:
         paths_ = self._paths()
         p2p, pairs, clock_file = self._p2p(), self._pairs(), self._clock_file()
         recovery = self._recovery(paths_)
+        metrics, alarm_command = self._metrics(), self._alarm_command()
         resolved = policy.resolve(sections, known_chains(network), self._problem)
         if self._problems or resolved is None or paths_ is None:
             raise ConfigError("\n".join(self._problems))
@@ -64,6 +66,9 @@ class Resolver:
                 subscriptions=sections.control.subscriptions,
             ),
             recovery=recovery,
+            alarm_command=alarm_command,
+            metrics=metrics,
+            watch_when_locked=sections.unattended.watch_when_locked,
             log=LogConfig(sections.log.level, sections.log.format),
             clock_file=clock_file,
         )
@@ -154,6 +159,34 @@ class Resolver:
         if not found and data is not None:
             found = (data.recovery,)
         return RecoveryConfig(paths=found, command=self._sections.recovery.command)
+
+    def _metrics(self) -> MetricsConfig | None:
+        section = self._sections.metrics
+        key: Key = ("metrics", "listen")
+        if not section.listen:
+            return None
+        try:
+            host, port = values.split_address(section.listen)
+        except ValueError as error:
+            self._problem(key, f"{section.listen}: {error}")
+            return None
+        if not values.is_local(host):
+            if not section.allow_remote:
+                self._problem(
+                    key,
+                    f"{host} can be reached from other machines, and the figures tell what you "
+                    "have at stake: take 127.0.0.1, or set metrics.allow_remote",
+                )
+            self.warnings.append(f"metrics.listen: whoever reaches {host} sees what is at stake")
+        return MetricsConfig(host, port)
+
+    def _alarm_command(self) -> tuple[str, ...]:
+        """The first word as a path where it is one; else it is looked for in $PATH."""
+        command = self._sections.alarms.command
+        if not command or "/" not in command[0]:
+            return command
+        path = self._path(("alarms", "command"), command[0])
+        return (str(path), *command[1:]) if path is not None else command
 
     def _pairs(self) -> tuple[Pair, ...]:
         known = known_chains(self._sections.network)

@@ -90,6 +90,25 @@ class LogSection(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     format: Literal["auto", "json", "text", "journald"]
 
 
+class AlarmsSection(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[alarms]: who is told when something is wrong."""
+
+    command: Texts
+
+
+class MetricsSection(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[metrics]: figures for Prometheus."""
+
+    listen: Annotated[str, Meta(max_length=100)]
+    allow_remote: bool
+
+
+class UnattendedSection(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[unattended]: what happens when swapd starts and nobody is there."""
+
+    watch_when_locked: bool
+
+
 class RegtestSection(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """[regtest]: only for tests on a chain of one's own."""
 
@@ -108,4 +127,7 @@ class Sections(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     control: ControlSection
     recovery: RecoverySection
     log: LogSection
+    alarms: AlarmsSection
+    metrics: MetricsSection
+    unattended: UnattendedSection
     regtest: RegtestSection = RegtestSection()

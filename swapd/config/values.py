@@ -117,6 +117,23 @@ def bootstrap_problem(address: str) -> str | None:
     return None
 
 
+def split_address(text: str) -> tuple[str, int]:
+    """Host and port of "127.0.0.1:9797" or "[::1]:9797". Raises ValueError."""
+    host, colon, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not (colon and port.isascii() and port.isdigit() and int(port) <= 65535):
+        raise ValueError("write an address and a port, like 127.0.0.1:9797")
+    try:
+        return str(ipaddress.ip_address(host)), int(port)
+    except ValueError:
+        raise ValueError(f"{host!r} is no IP address; 127.0.0.1 is this machine") from None
+
+
+def is_local(host: str) -> bool:
+    """Whether only this machine can reach that IP address."""
+    return ipaddress.ip_address(host).is_loopback
+
+
 def _is_tcp(parts: list[str], kinds: tuple[str, ...], lowest_port: int = 1) -> bool:
     """Whether ["", kind, host, "tcp", port] is one of `kinds` with a fitting host and port."""
     if len(parts) != 5 or parts[0] or parts[1] not in kinds or parts[3] != "tcp":

@@ -172,6 +172,11 @@ class OwnOffers:
         refused; they stand again after the next start. Returns how many were live."""
         live = len(self.live())
         self._closing = True
+        await self._void()
+        return live
+
+    async def _void(self) -> None:
+        """Tells everybody that nothing of ours stands any more."""
         async with self._speaking:
             if any(slot.public is not None for slot in self._slots.values()):
                 try:
@@ -180,7 +185,6 @@ class OwnOffers:
                     _log.error("offers end by our silence only", why=str(error))
             for slot in self._slots.values():
                 slot.public = None
-        return live
 
     async def _say_floor(self) -> None:
         world, number = self._world, await self._next(LOG)
@@ -362,15 +366,21 @@ class OwnOffers:
             self._change(slot, slot.account.give_back(swap_id))
 
     async def _obey_mode(self) -> None:
-        """Takes our offers back as soon as no swap may begin. Where another daemon has our seed a
-        floor would end its offers too: then silence does it."""
-        mode = self._world.mode
-        while not mode.may_begin():
-            await mode.wait_change()
-        if mode.watch_only:
-            self._market.fall_silent()
-        withdrawn = await self.withdraw()
-        _log.warning("offers withdrawn", count=withdrawn, why=mode.may_begin())
+        """Takes our offers back as soon as no swap may begin, and posts them again when one may.
+        Where another daemon has our seed a floor would end its offers too: silence ends ours."""
+        mode, seen = self._world.mode, ""
+        while True:
+            while mode.may_begin() == seen:
+                await mode.wait_change()
+            seen = mode.may_begin()
+            if mode.watch_only:
+                self._market.fall_silent()
+            if seen:
+                await self._void()
+                _log.warning("offers withdrawn", why=seen)
+            else:
+                self._dirty.update(n for n, slot in self._slots.items() if self._stands(slot))
+                self._wake.set()
 
     # --- Storing and publishing ---------------------------------------------------------------
 

@@ -107,7 +107,8 @@ class LegWatch(Struct, frozen=True):
 
 
 class ChainStatus(Struct, frozen=True):
-    """A node as it is now. `problems` are reasons not to lock or reveal; empty = healthy."""
+    """A node as it is now. `problems` are reasons not to lock or reveal; empty = healthy.
+    `time_offset` is by how many seconds the node's peers say its clock is off, as it tells."""
 
     chain: ChainId
     asset: AssetId
@@ -124,6 +125,7 @@ class ChainStatus(Struct, frozen=True):
     problems: tuple[str, ...]
     fee_next: int
     fee_floor: int
+    time_offset: int = 0
 
 
 class WalletBalance(Struct, frozen=True):

@@ -41,7 +41,7 @@ def test_info(cli: Terminal) -> None:
 
 
 def test_health_names_each_problem_and_its_remedy(cli: Terminal) -> None:
-    out = cli.raises_nothing("health").out
+    out = cli("health").out
     assert "problem  LTC: nobody answers at 127.0.0.1:19443\n         start litecoind\n" in out
 
 
@@ -441,7 +441,9 @@ def test_stop_says_what_stays_open_and_until_when_it_is_safe(cli: Terminal) -> N
     "command",
     [
         ["info"],
-        ["health"],
+        ["alarms"],
+        ["drain"],
+        ["unlock"],
         ["balance"],
         ["address", "BTC"],
         ["withdraw", "BTC", "bcrt1qthere", "--yes"],

@@ -32,7 +32,7 @@ def program(*arguments: str, home: Path) -> subprocess.Popen[str]:
 
 
 def test_exit_codes_are_what_they_always_were() -> None:
-    assert sorted(exits.WORDS) == [0, 1, 2, 3, 4, 130]
+    assert sorted(exits.WORDS) == [0, 1, 2, 3, 4, 5, 6, 130]
 
 
 def test_help_names_every_exit_code(bare: Terminal) -> None:

@@ -25,6 +25,8 @@ def healthy(bare: Terminal) -> None:
     async def health(params: calls.NoParams) -> calls.HealthResult:
         return calls.HealthResult(
             healthy=True,
+            severity="ok",
+            alarms=(),
             problems=(),
             chains=(),
             network_up=True,

@@ -44,8 +44,8 @@ def test_signatures_take_and_give_what_the_table_says(method: Method) -> None:
 
 @every_method
 def test_a_mutating_method_takes_an_idempotency_key_and_others_do_not(method: Method) -> None:
-    # Stopping is repeatable by nature; see StopParams.
-    wanted = method.mutating and method.name != "stop"
+    # Those are repeatable by nature; see StopParams.
+    wanted = method.mutating and method.name not in {"stop", "drain", "unlock"}
     assert ("idempotency_key" in names(method.params)) == wanted
 
 

@@ -152,13 +152,13 @@ class SwapdProcess:
             await self.wait_ready()
 
     async def wait_ready(self) -> None:
-        """Until `getinfo` says running. Raises AssertionError with the log when it ended."""
+        """Until it answers and is not starting. Raises AssertionError, with its log, if it ends."""
         with trio.fail_after(START_SECONDS):
             while True:
                 code = self.exit_code
                 assert code is None, f"{self.name} ended with {code}: {self.tail()}"
                 try:
-                    if (await self.call("getinfo"))["state"] == "running":
+                    if (await self.call("getinfo"))["state"] != "starting":
                         return
                 except CannotConnectError:
                     pass

@@ -33,8 +33,8 @@ from swapd.api.values import (
     SwapSummary,
     TxView,
 )
+from tests.fakes.operations_alarms import ALARM, NOW, FakeAlarmOperations
 
-NOW = 1_800_000_000
 BTC = AssetInfo(
     asset="bip122:0f9188f13cb7b2c71f2a335e3a4fc328/slip44:1",
     chain="bip122:0f9188f13cb7b2c71f2a335e3a4fc328",
@@ -181,7 +181,7 @@ def detail(row: SwapSummary | None = None) -> SwapDetail:
     )
 
 
-class FakeOperations:
+class FakeOperations(FakeAlarmOperations):
     """`seen` are the parameters of every call in order. `fail(name, error)` makes the next call of
     that method raise; `hold(name)` makes it wait until the returned event is set; `started[name]`
     counts calls that began."""
@@ -259,6 +259,8 @@ class FakeOperations:
         )
         return calls.HealthResult(
             healthy=False,
+            severity="critical",
+            alarms=(ALARM,),
             problems=(
                 calls.Problem(
                     where="LTC",
@@ -553,6 +555,9 @@ SAMPLE_PARAMS: dict[str, dict[str, Any]] = {
     "rpc.discover": {},
     "backup": {"path": "/mnt/usb/swapd.sqlite3"},
     "stop": {},
+    "alarm.list": {},
+    "drain": {},
+    "unlock": {"passphrase": "only for tests"},
     "balance": {"asset": "BTC"},
     "address": {"asset": "BTC"},
     "withdraw": {"asset": "BTC", "destination": "bcrt1qthere"},

@@ -4,6 +4,16 @@ Owns: the one place to import them from. Must not know: how a call is done.
 Parameters refuse unknown fields; clients must ignore unknown fields of results.
 """
 
+from swapd.api.calls.alarms import (
+    AlarmEvent,
+    AlarmListResult,
+    AlarmView,
+    DrainParams,
+    DrainResult,
+    DrainSwap,
+    UnlockParams,
+    UnlockResult,
+)
 from swapd.api.calls.care import (
     ActView,
     AdviceView,
@@ -110,6 +120,14 @@ __all__ = [
     "StopParams",
     "StopSwap",
     "StopResult",
+    "AlarmView",
+    "AlarmListResult",
+    "AlarmEvent",
+    "DrainParams",
+    "DrainSwap",
+    "DrainResult",
+    "UnlockParams",
+    "UnlockResult",
     "BalanceParams",
     "AssetBalance",
     "BalanceResult",

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from swapd.api.calls.alarms import AlarmView
 from swapd.api.values import AssetInfo, ChainHealth, IdempotencyKey, SwapId, SwapPhase, UnixTime
 
 
@@ -15,7 +16,8 @@ class NoParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class GetInfoResult(Struct, frozen=True, kw_only=True):
-    """Who and what this daemon is. `state` is starting, running or stopping."""
+    """Who and what this daemon is. `state` is starting, running, draining, watching (it only
+    watches and ends swaps), locked (it waits for its seed's passphrase) or stopping."""
 
     version: str
     api_version: int
@@ -44,10 +46,13 @@ class Problem(Struct, frozen=True, kw_only=True):
 
 
 class HealthResult(Struct, frozen=True, kw_only=True):
-    """`healthy` when there is no problem at all."""
+    """`healthy` when there is no problem at this moment. `alarms` are what holds, flapping damped:
+    they begin and end later. `severity` is ok, warning or critical, the worse of both."""
 
     healthy: bool
+    severity: str
     problems: tuple[Problem, ...]
+    alarms: tuple[AlarmView, ...]
     chains: tuple[ChainHealth, ...]
     network_up: bool
     peers: int

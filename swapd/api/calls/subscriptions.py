@@ -9,6 +9,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from swapd.api.calls.alarms import AlarmEvent
 from swapd.api.values import OfferView, SwapSummary
 
 
@@ -17,6 +18,7 @@ class Topic(enum.StrEnum):
 
     BOOK = "book"
     SWAPS = "swaps"
+    ALARMS = "alarms"
 
 
 class SubscribeParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,7 +66,7 @@ class SwapEvent(Struct, frozen=True, kw_only=True, tag="swaps", tag_field="topic
     swap: SwapSummary
 
 
-Event = BookEvent | SwapEvent
+Event = BookEvent | SwapEvent | AlarmEvent
 
 
 class EventNotice(Struct, frozen=True, kw_only=True):

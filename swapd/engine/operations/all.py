@@ -5,6 +5,7 @@ Owns: the sum of the parts. Must not know: what a part does.
 
 from swapd.api import calls
 from swapd.api.events import EventLog
+from swapd.engine.operations.alarms import AlarmOperations
 from swapd.engine.operations.care import CareOperations
 from swapd.engine.operations.context import Context
 from swapd.engine.operations.market import MarketOperations
@@ -14,7 +15,12 @@ from swapd.engine.operations.wallet import WalletOperations
 
 
 class EngineOperations(
-    NodeOperations, WalletOperations, MarketOperations, SwapOperations, CareOperations
+    NodeOperations,
+    AlarmOperations,
+    WalletOperations,
+    MarketOperations,
+    SwapOperations,
+    CareOperations,
 ):
     """Implements `swapd.api.operations.Operations`."""
 
@@ -23,4 +29,9 @@ class EngineOperations(
 
     def events(self, topic: calls.Topic) -> EventLog:
         """The log behind a subscription."""
-        return self._c.book_events if topic is calls.Topic.BOOK else self._c.swap_events
+        logs = {
+            calls.Topic.BOOK: self._c.book_events,
+            calls.Topic.SWAPS: self._c.swap_events,
+            calls.Topic.ALARMS: self._c.alarm_events,
+        }
+        return logs[topic]

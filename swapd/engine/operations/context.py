@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from protocol.assets import AssetId
 from protocol.errors import Refusal, RemoteProtocolError
+from swapd.alarms.board import Board
 from swapd.api.amounts import AssetTable
 from swapd.api.errors import ApiError, ErrorName
 from swapd.api.events import EventLog
@@ -50,6 +51,8 @@ class Context:
     taker: Taker
     book_events: EventLog
     swap_events: EventLog
+    alarm_events: EventLog
+    board: Board
     state: Callable[[], str]
     backups: Backups
 

@@ -10,6 +10,7 @@ from swapd.api.errors import ApiError, ErrorName
 from swapd.api.paging import page
 from swapd.api.table import API_VERSION
 from swapd.api.values import ChainHealth, PeerView, SwapPhase
+from swapd.engine.operations.alarms import severity_of, views
 from swapd.engine.operations.context import Context, require_unlocked, translated
 from swapd.ports import (
     Chain,
@@ -85,11 +86,14 @@ class NodeOperations:
             remedy = "its coins are not looked after until this is mended and swapd started again"
             where = f"swap {swap_id.hex()[:16]}"
             problems.append(calls.Problem(where=where, what=reason, remedy=remedy))
+        severity = severity_of(self._c.board, tuple(problems))
         said = [explain.summarise(state) for state in swaps]
         moments = [moment for state in swaps if (moment := next_deadline(state)) is not None]
         return calls.HealthResult(
             healthy=not problems,
+            severity=severity,
             problems=tuple(problems),
+            alarms=views(self._c.board.holding()),
             chains=tuple(chains),
             network_up=network_up,
             peers=peers,

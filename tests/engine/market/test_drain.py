@@ -27,6 +27,18 @@ async def test_draining_withdraws_our_offers_everywhere_and_posts_no_more(
     assert refused.value.refusal is Refusal.SHUTTING_DOWN
 
 
+async def test_a_drain_that_is_taken_back_posts_our_offers_again(
+    stage: Stage, autojump_clock: MockClock
+) -> None:
+    maker, other = await stage.node("maker"), await stage.node("other")
+    await maker.offers.post(draft())
+    maker.world.mode.drain()
+    await other.until(lambda: not other.asks())
+    maker.world.mode.end_drain()
+    await other.until(other.asks)
+    assert len(maker.asks()) == 1
+
+
 async def test_what_drained_stands_again_after_the_next_start(
     stage: Stage, autojump_clock: MockClock
 ) -> None:

@@ -14,6 +14,7 @@ from protocol.offers import OFFER_VERSION, Offer, Signed
 from protocol.signing import PublicKey, Signature
 from protocol.swap.agreement import Agreement
 from protocol.terms import Exposure, Timing
+from swapd.alarms.board import Board
 from swapd.api.amounts import AssetTable
 from swapd.api.events import EventLog
 from swapd.api.values import AssetInfo
@@ -123,12 +124,13 @@ class Desk:
     book: Book
     takes: Takes
     events: EventLog
+    board: Board
 
 
 def desk(party: Party) -> Desk:
     """The operations of a party."""
     book, takes, swap_log = Book(), Takes(), EventLog()
-    views = SwapViews(ASSETS)
+    views, board = SwapViews(ASSETS), Board(party.world.clock)
     party.swaps.listen(SwapPump(party.world, views, swap_log).follow)
     context = Context(
         world=party.world,
@@ -143,7 +145,9 @@ def desk(party: Party) -> Desk:
         taker=cast("Taker", takes),
         book_events=EventLog(),
         swap_events=swap_log,
+        alarm_events=EventLog(),
+        board=board,
         state=lambda: "running",
         backups=Backups(party.world, "/backup.sqlite3"),
     )
-    return Desk(EngineOperations(context), book, takes, swap_log)
+    return Desk(EngineOperations(context), book, takes, swap_log, board)

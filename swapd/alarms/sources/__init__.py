@@ -1,0 +1,1 @@
+"""What the daemon itself looks at for alarms. Each source reads; none acts."""
