@@ -1,12 +1,11 @@
-"""What the operator types: `swapd run`, `init`, `passphrase`, `config`, `version`.
+"""What the operator types: `swapd run`, `drain`, `init`, `passphrase`, `config`, ...
 
 Owns: flags and what a failure looks like on the terminal. Must not know: how the daemon works.
 """
 
 import os
-import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version as installed
@@ -17,11 +16,10 @@ import click
 import structlog
 import trio
 
-from swapd import exitcodes, log, offline
+from swapd import log, offline, running
 from swapd.clock import FileClock, WallClock
 from swapd.config import Config, Loaded, describe, load
 from swapd.daemon import Daemon
-from swapd.engine import hooks
 from swapd.failures import explain
 from swapd.keys import initialise
 from swapd.keys.errors import SeedFileMissingError
@@ -37,11 +35,6 @@ from swapd.recovery.takeover import Taken
 from swapd.store.sqlite import SqliteStore
 
 F = TypeVar("F", bound=Callable[..., None])
-
-KILL_AT = "SWAPD_REGTEST_KILL_AT"
-"""Test hook, regtest only: names a file FILE. Each point passed (`journal:before:LockBuilt`, see
-swapd.engine.hooks) is added to FILE.passed, and this process ends with SIGKILL at those in FILE,
-one a line: `journal:before:LockBuilt 2` is the second time since FILE.passed was begun."""
 
 EXIT_CODES = """\b
 Exit codes: 0 stopped in order, 1 crash, 2 command line, 10 configuration, 11 data directory in
@@ -210,6 +203,35 @@ def run(
 
     A second signal ends it at once, which is always safe: everything is in the journal.
     """
+    _start(file, network, datadir, settings, passphrase_file)
+
+
+@cli.command()
+@_common
+@_passphrase_file
+def drain(
+    file: Path | None,
+    network: str | None,
+    datadir: str | None,
+    settings: tuple[str, ...],
+    passphrase_file: Path | None,
+) -> None:
+    """Run the daemon until its open swaps have ended, beginning no new ones; then exit 0.
+
+    For one that runs already: `swap-cli drain`.
+    """
+    _start(file, network, datadir, settings, passphrase_file, drain=True)
+
+
+def _start(
+    file: Path | None,
+    network: str | None,
+    datadir: str | None,
+    settings: tuple[str, ...],
+    passphrase_file: Path | None,
+    *,
+    drain: bool = False,
+) -> None:
     with _failures():
         forbid_core_dumps()
         loaded = _load(file, network, datadir, settings)
@@ -222,8 +244,7 @@ def run(
                 structlog.get_logger("swapd").warning("config.warning", what=warning)
             seed = _seed(config, passphrase_file)
             signer = SeedSigner(seed, test_network=config.network.is_test, entropy=os.urandom)
-            _arm(config, os.environ)
-            trio.run(_run, config, signer, clock)
+            running.run(config, signer, clock, drain=drain)
 
 
 @cli.command()
@@ -330,44 +351,3 @@ def _seed(config: Config, passphrase_file: Path | None) -> Secret:
             f"there is no seed at {config.paths.seed}: run `swapd init` first"
         )
     return initialise.open_seed(config.paths.seed, find(passphrase_file, os.environ, _console()))
-
-
-def _arm(config: Config, environ: Mapping[str, str]) -> None:
-    """Tests count the points that a regtest daemon passes, and end it at one of them."""
-    place = environ.get(KILL_AT, "")
-    if not place or config.network.value != "regtest":
-        return
-    wanted, passed = Path(place), Path(f"{place}.passed")
-
-    def observer(name: str) -> None:
-        with passed.open("a", encoding="ascii") as file:
-            file.write(f"{name}\n")
-        times = passed.read_text(encoding="ascii").splitlines().count(name)
-        if wanted.exists() and f"{name} {times}" in wanted.read_text(encoding="ascii").splitlines():
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    hooks.observe(observer)
-
-
-async def _run(config: Config, signer: SeedSigner, clock: Clock) -> None:
-    store = await SqliteStore.open(config.paths.database, network=config.network.value)
-    try:
-        daemon = Daemon(config, store=store, signer=signer, clock=clock, entropy=os.urandom)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_obey_signals, daemon)
-            await daemon.run()
-            nursery.cancel_scope.cancel()
-    finally:
-        await store.aclose()
-    structlog.get_logger("swapd").info("daemon.stopped")
-
-
-async def _obey_signals(daemon: Daemon) -> None:
-    """The first signal stops in order, the second at once."""
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        first = True
-        async for _ in signals:
-            if not first:
-                os._exit(exitcodes.CRASH)
-            first = False
-            daemon.stop()

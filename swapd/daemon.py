@@ -107,9 +107,9 @@ class Daemon:
         """Begins an orderly stop."""
         self._stop.set()
 
-    async def run(self, *, ready: Callable[[], None] = lambda: None) -> None:
-        """Until `stop`. Raises ListenError, ControlSocketError, NodeMisconfigured, StoreError (in
-        exception groups) when it can't start."""
+    async def run(self, *, ready: Callable[[], None] = lambda: None, drain: bool = False) -> None:
+        """Until `stop`, with `drain` until no swap is open. Raises ListenError, ControlSocketError,
+        NodeMisconfigured, StoreError (in exception groups) when it can't start."""
         for chain in self._chains.values():
             await _check(chain)
         epoch = await self._network_epoch()
@@ -145,7 +145,7 @@ class Daemon:
             safety.start_soon(keeper.run)
             if life:
                 safety.start_soon(search_all, world, life)
-            if await self._store.get(SPACE, DRAINING) is not None:
+            if drain or await self._store.get(SPACE, DRAINING) is not None:
                 world.mode.drain()
             await self._market(world, peers, swaps, ledger, epoch, ready, call=bool(life))
             safety.cancel_scope.cancel()

@@ -33,7 +33,8 @@ from swapd.api.values import (
     SwapSummary,
     TxView,
 )
-from tests.fakes.operations_alarms import ALARM, NOW, FakeAlarmOperations
+from tests.fakes.operations_alarms import ALARM, FakeAlarmOperations
+from tests.fakes.operations_alarms import NOW as NOW  # noqa: PLC0414 - tests take it from here
 
 BTC = AssetInfo(
     asset="bip122:0f9188f13cb7b2c71f2a335e3a4fc328/slip44:1",
