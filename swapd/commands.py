@@ -1,4 +1,4 @@
-"""What the operator types: `swapd run`, `drain`, `init`, `passphrase`, `config`, ...
+"""What the operator types: `swapd run`, `drain`, `tower`, `init`, `passphrase`, `config`, ...
 
 Owns: flags and what a failure looks like on the terminal. Must not know: how the daemon works.
 """
@@ -33,6 +33,7 @@ from swapd.recovery.content import Content, addresses_only
 from swapd.recovery.reading import read
 from swapd.recovery.takeover import Taken
 from swapd.store.sqlite import SqliteStore
+from swapd.tower.command import run_tower
 
 F = TypeVar("F", bound=Callable[..., None])
 
@@ -330,6 +331,26 @@ async def _recover(config: Config, signer: SeedSigner, path: Path | None) -> Tak
     finally:
         await store.aclose()
     return taken or Taken(content.generation, ())
+
+
+@cli.command()
+@_common
+def tower(
+    file: Path | None, network: str | None, datadir: str | None, settings: tuple[str, ...]
+) -> None:
+    """Run a watchtower in the foreground: it acts for its clients while they are away.
+
+    It has no seed and no wallet, and can neither take their coins nor show their secrets. Its
+    address for clients stands in its log at each start.
+    """
+    with _failures():
+        forbid_core_dumps()
+        loaded = _load(file, network, datadir, settings)
+        clock = _clock(loaded.config)
+        log.configure(level=loaded.config.log.level, style=loaded.config.log.format, clock=clock)
+        for warning in loaded.warnings:
+            structlog.get_logger("swapd").warning("config.warning", what=warning)
+        run_tower(loaded.config, clock)
 
 
 def _clock(config: Config) -> Clock:

@@ -19,9 +19,7 @@ from protocol.swap.states import SwapState
 from swapd.api.amounts import AssetTable
 from swapd.api.events import EventLog, first_sequence
 from swapd.api.values import AssetInfo
-from swapd.chains.bitcoind import BitcoindChain
-from swapd.chains.config import NodeConfig
-from swapd.config import ChainConfig, Config
+from swapd.config import Config
 from swapd.control.limits import Limits
 from swapd.control.server import serve
 from swapd.engine.backups import Backups
@@ -39,16 +37,12 @@ from swapd.engine.reservations import Reservations
 from swapd.engine.swaps import Swaps
 from swapd.engine.taker import Taker
 from swapd.engine.world import World
-from swapd.keys.passphrase import read_file
 from swapd.lookout import Lookout
-from swapd.network.client import Libp2pPeers, NetworkConfig
-from swapd.network.limits import NetworkLimits
+from swapd.network.client import Libp2pPeers
+from swapd.parts import check_chain, connect_chain, network_config
 from swapd.ports import (
-    ChainError,
     Clock,
     Entropy,
-    NodeMisconfigured,
-    NodeUnreachable,
     RecoveryError,
     Signer,
     Store,
@@ -61,7 +55,6 @@ from swapd.recovery.takeover import Taken, take_over
 
 log = structlog.get_logger(__name__)
 
-VALIDATOR = "protocol.gossip:validate_message"
 TAKEN_OVER = "taken-over"
 """In the store: the generation of the recovery file that this data directory began with."""
 
@@ -70,22 +63,6 @@ DRAIN_SECONDS = 2.0
 
 GOODBYE_SECONDS = 5.0
 """For withdrawing offers at a stop; what did not go out by then expires by its lease."""
-
-
-def _chain(config: ChainConfig, clock: Clock) -> BitcoindChain:
-    password = ""
-    if config.password_file is not None:
-        password = read_file(config.password_file).reveal().decode()
-    node = NodeConfig(
-        url=config.rpc_url,
-        wallet=config.wallet,
-        cookie_file=config.cookie_file,
-        user=config.user or "",
-        password=password,
-        timeout=config.timeout,
-        mempool_poll=config.mempool_poll,
-    )
-    return BitcoindChain(config.params, node, clock)
 
 
 class Daemon:
@@ -97,7 +74,7 @@ class Daemon:
         """Raises KeysError for a password file that can't be read, NodeMisconfigured."""
         self._config = config
         self._chains = {
-            AssetId(chain.params.asset_id): _chain(chain, clock) for chain in config.chains
+            AssetId(chain.params.asset_id): connect_chain(chain, clock) for chain in config.chains
         }
         self._store, self._signer, self._clock, self._entropy = store, signer, clock, entropy
         self._stop = trio.Event()
@@ -111,10 +88,10 @@ class Daemon:
         """Until `stop`, with `drain` until no swap is open. Raises ListenError, ControlSocketError,
         NodeMisconfigured, StoreError (in exception groups) when it can't start."""
         for chain in self._chains.values():
-            await _check(chain)
+            await check_chain(chain)
         epoch = await self._network_epoch()
         peers = Libp2pPeers(
-            self._network_config(),
+            network_config(self._config),
             self._signer.network_secret(epoch),
             clock=None if self._config.clock_file is None else self._clock.now,
         )
@@ -317,17 +294,6 @@ class Daemon:
     def _pairs(self) -> list[tuple[AssetId, AssetId]]:
         return [(pair.base, pair.quote) for pair in self._config.pairs]
 
-    def _network_config(self) -> NetworkConfig:
-        p2p = self._config.p2p
-        return NetworkConfig(
-            listen=p2p.listen,
-            validator=VALIDATOR,
-            announce=p2p.announce,
-            bootstrap=p2p.bootstrap,
-            allow_private=p2p.allow_private,
-            limits=NetworkLimits(max_connections=p2p.max_peers),
-        )
-
     def _keeper(self, epoch: int, mode: Mode) -> Keeper:
         return Keeper(
             self._store,
@@ -378,15 +344,3 @@ class Daemon:
 def _is_drained(mode: Mode, swaps: Swaps, ledger: Reservations) -> bool:
     """Nothing is open, nor about to be: a take counts as negotiated until its swap runs."""
     return mode.draining and not swaps.open() and not ledger.negotiating()
-
-
-async def _check(chain: BitcoindChain) -> None:
-    """Refuses a node of another chain; one that does not answer is waited for while running."""
-    try:
-        await chain.check()
-    except NodeMisconfigured:
-        raise
-    except NodeUnreachable as error:
-        log.warning("chain.unreachable", chain=chain.ticker, reason=str(error))
-    except ChainError as error:
-        log.warning("chain.not_ready", chain=chain.ticker, reason=str(error))

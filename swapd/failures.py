@@ -20,6 +20,7 @@ from swapd.ports import (
     RecoveryError,
     StoreError,
 )
+from swapd.tower.errors import TowerError
 
 _CODES: tuple[tuple[type[Exception], int], ...] = (
     (AlreadyLockedError, exitcodes.ALREADY_LOCKED),
@@ -30,6 +31,7 @@ _CODES: tuple[tuple[type[Exception], int], ...] = (
     (ListenError, exitcodes.CONFIG),
     (InvalidAddress, exitcodes.CONFIG),
     (ControlSocketError, exitcodes.CONFIG),
+    (TowerError, exitcodes.CONFIG),
     (KeysError, exitcodes.KEYS),
     (StoreError, exitcodes.DATABASE),
     (RecoveryError, exitcodes.DATABASE),

@@ -58,7 +58,7 @@ class BitcoindChain:
         self._config = config
         self._rpc = Rpc(config)
         self._health = Health(self._rpc, params, config, clock)
-        self._wallet = Wallet(self._rpc, params, config.wallet)
+        self._wallet = Wallet(self._rpc, params, config.wallet or "")
         self._watching = Watching(self._rpc, params, config, self._health, self._connected)
         self._funding = Funding(self._rpc, params, self._wallet, self._watching.mempool)
 
@@ -75,7 +75,8 @@ class BitcoindChain:
 
     async def _connected(self) -> None:
         await self.check()
-        await self._wallet.relock()
+        if self._config.wallet is not None:
+            await self._wallet.relock()
 
     def change_count(self) -> int:
         """Grows with each block, relevant mempool event, or change of health."""

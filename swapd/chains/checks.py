@@ -45,8 +45,9 @@ async def check_node(rpc: Rpc, params: ChainParams, config: NodeConfig) -> None:
     check_chain(rpc.where, params, chain, genesis)
     _check_version(rpc.where, params, table(network))
     await _check_rules(rpc, params, chain)
-    _check_loaded(rpc.where, config, wallets)
-    await _check_wallet(rpc, config)
+    if config.wallet is not None:
+        _check_loaded(rpc.where, config, wallets)
+        await _check_wallet(rpc, config)
 
 
 def check_chain(where: str, params: ChainParams, info: Mapping[str, Any], genesis: object) -> None:
@@ -93,6 +94,8 @@ async def _check_rules(rpc: Rpc, params: ChainParams, info: Mapping[str, Any]) -
 
 def wallet_problem(where: str, config: NodeConfig, wallets: object) -> str | None:
     """What is wrong with the answer to `listwallets`, or None."""
+    if config.wallet is None:
+        return None
     if isinstance(wallets, RpcError):
         return f"the node at {where} runs without wallets: start it without -disablewallet"
     if config.wallet not in [text(name) for name in rows(wallets)]:

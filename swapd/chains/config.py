@@ -9,14 +9,15 @@ class NodeConfig(Struct, frozen=True, kw_only=True):
     """One node and its wallet.
 
     url: of the RPC port, such as http://127.0.0.1:8332, without a path.
-    wallet: name of the wallet that funds locks; "" is the node's unnamed default wallet.
+    wallet: name of the wallet that funds locks; "" is the node's unnamed default wallet, None says
+        that none is used: such a node only watches and broadcasts (a watchtower's).
     cookie_file: the node's .cookie, read anew when refused; or else `user` and `password`.
     Times in seconds: `timeout` for one ordinary call, `block_wait` for one long poll for a block,
     `mempool_poll` between two looks at the mempool while something is watched.
     """
 
     url: str
-    wallet: str
+    wallet: str | None
     cookie_file: Path | None = None
     user: str = ""
     password: str = ""

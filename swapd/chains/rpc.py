@@ -63,7 +63,7 @@ class Rpc:
             raise NodeMisconfigured(msg)
         self._config = config
         self._base = config.url.rstrip("/")
-        self._wallet_path = "/wallet/" + quote(config.wallet, safe="")
+        self._wallet_path = "/wallet/" + quote(config.wallet or "", safe="")
         self._auth: httpx.BasicAuth | None = None
         self._client = httpx.AsyncClient(
             trust_env=False,  # a proxy variable must never see our calls

@@ -92,6 +92,27 @@ class MetricsConfig(Struct, frozen=True):
     port: int
 
 
+class TowersConfig(Struct, frozen=True, kw_only=True):
+    """Full addresses of the towers that get our claims, and of those that get our refunds; whether
+    a lock waits until one of each has its package; what a tower may spend on fees."""
+
+    claims: tuple[str, ...] = ()
+    refunds: tuple[str, ...] = ()
+    required: bool = False
+    max_fee_percent: int = 10
+
+
+class TowerConfig(Struct, frozen=True, kw_only=True):
+    """What `swapd tower` keeps: packages of all `strangers`, of one of them; `clients` are peer ids
+    with room of their own; a client has `grace_seconds` to act by itself."""
+
+    key_file: Path | None = None
+    clients: tuple[str, ...] = ()
+    strangers: int = 256
+    per_stranger: int = 16
+    grace_seconds: int = 20
+
+
 class Config(Struct, frozen=True, kw_only=True):
     """Everything the operator decided. `chains` is empty for a daemon that only relays; `known`
     are the chains whose coins have names on this network, configured or not; `alarm_command` is
@@ -110,6 +131,8 @@ class Config(Struct, frozen=True, kw_only=True):
     alarm_command: tuple[str, ...]
     metrics: MetricsConfig | None
     watch_when_locked: bool
+    towers: TowersConfig
+    tower: TowerConfig
     clock_file: Path | None
 
     @property

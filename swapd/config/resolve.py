@@ -23,6 +23,8 @@ from swapd.config.model import (
     P2pConfig,
     Pair,
     RecoveryConfig,
+    TowerConfig,
+    TowersConfig,
 )
 from swapd.config.sections import ChainSection, Sections
 from swapd.paths import DataPaths, PathError
@@ -48,6 +50,7 @@ class Resolver:
         p2p, pairs, clock_file = self._p2p(), self._pairs(), self._clock_file()
         recovery = self._recovery(paths_)
         metrics, alarm_command = self._metrics(), self._alarm_command()
+        towers, tower = self._towers(), self._tower()
         resolved = policy.resolve(sections, known_chains(network), self._problem)
         if self._problems or resolved is None or paths_ is None:
             raise ConfigError("\n".join(self._problems))
@@ -70,6 +73,8 @@ class Resolver:
             metrics=metrics,
             watch_when_locked=sections.unattended.watch_when_locked,
             log=LogConfig(sections.log.level, sections.log.format),
+            towers=towers,
+            tower=tower,
             clock_file=clock_file,
         )
 
@@ -187,6 +192,32 @@ class Resolver:
             return command
         path = self._path(("alarms", "command"), command[0])
         return (str(path), *command[1:]) if path is not None else command
+
+    def _towers(self) -> TowersConfig:
+        towers = self._sections.towers
+        for name, addresses in (("claims", towers.claims), ("refunds", towers.refunds)):
+            for address in addresses:
+                if problem := values.bootstrap_problem(address):
+                    self._problem(("towers", name), f"{address}: {problem}")
+        return TowersConfig(
+            claims=towers.claims,
+            refunds=towers.refunds,
+            required=towers.required,
+            max_fee_percent=towers.max_fee_percent,
+        )
+
+    def _tower(self) -> TowerConfig:
+        tower = self._sections.tower
+        for client in tower.clients:
+            if problem := values.peer_id_problem(client):
+                self._problem(("tower", "clients"), f"{client}: {problem}")
+        return TowerConfig(
+            key_file=self._path(("tower", "key_file"), tower.key_file),
+            clients=tower.clients,
+            strangers=tower.strangers,
+            per_stranger=tower.per_stranger,
+            grace_seconds=tower.grace_seconds,
+        )
 
     def _pairs(self) -> tuple[Pair, ...]:
         known = known_chains(self._sections.network)

@@ -109,6 +109,25 @@ class UnattendedSection(Struct, frozen=True, forbid_unknown_fields=True, kw_only
     watch_when_locked: bool
 
 
+class TowersSection(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[towers]: who watches for us while we are away."""
+
+    claims: Texts
+    refunds: Texts
+    required: bool
+    max_fee_percent: Annotated[int, Meta(ge=1, le=100)]
+
+
+class TowerSection(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[tower]: what `swapd tower` keeps, and for whom."""
+
+    key_file: Text | None = None
+    clients: Texts
+    strangers: Annotated[int, Meta(ge=0, le=10_000)]
+    per_stranger: Annotated[int, Meta(ge=1, le=1000)]
+    grace_seconds: Annotated[int, Meta(ge=0, le=600)]
+
+
 class RegtestSection(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """[regtest]: only for tests on a chain of one's own."""
 
@@ -130,4 +149,6 @@ class Sections(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     alarms: AlarmsSection
     metrics: MetricsSection
     unattended: UnattendedSection
+    towers: TowersSection
+    tower: TowerSection
     regtest: RegtestSection = RegtestSection()

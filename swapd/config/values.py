@@ -134,6 +134,13 @@ def is_local(host: str) -> bool:
     return ipaddress.ip_address(host).is_loopback
 
 
+def peer_id_problem(peer_id: str) -> str | None:
+    """What is wrong with a peer id."""
+    if not _PEER_ID.fullmatch(peer_id):
+        return "write the peer id that the client's getinfo shows"
+    return None
+
+
 def _is_tcp(parts: list[str], kinds: tuple[str, ...], lowest_port: int = 1) -> bool:
     """Whether ["", kind, host, "tcp", port] is one of `kinds` with a fitting host and port."""
     if len(parts) != 5 or parts[0] or parts[1] not in kinds or parts[3] != "tcp":

@@ -59,7 +59,7 @@ def test_the_defaults_in_the_example_are_the_defaults(tmp_path: Path) -> None:
 
 def test_the_suggestions_in_the_example_work(tmp_path: Path) -> None:
     text = uncommented(SUGGESTED)
-    text = text.replace("/p2p/16Uiu2HAm...", "/p2p/16Uiu2HAmNgEBqQCvXMtPPHPaJUCoZPmqKdcSLcoAKQGi")
+    text = text.replace("16Uiu2HAm...", "16Uiu2HAmNgEBqQCvXMtPPHPaJUCoZPmqKdcSLcoAKQGi")
     text = text.replace('network = "mainnet"', 'network = "regtest"')  # for its clock_file
     assert len(defaults_of(tmp_path, text)) > 40
 

@@ -1,0 +1,62 @@
+"""How single parts are made of the configuration: what `swapd run` and `swapd tower` share.
+
+Owns: node connections and the network's settings, as the operator wrote them. Must not know: the
+engine, the tower, in which order parts start.
+"""
+
+import structlog
+
+from swapd.chains.bitcoind import BitcoindChain
+from swapd.chains.config import NodeConfig
+from swapd.config import ChainConfig, Config
+from swapd.keys.passphrase import read_file
+from swapd.network.client import NetworkConfig
+from swapd.network.limits import NetworkLimits
+from swapd.ports import ChainError, Clock, NodeMisconfigured, NodeUnreachable
+
+log = structlog.get_logger(__name__)
+
+VALIDATOR = "protocol.gossip:validate_message"
+
+
+def connect_chain(config: ChainConfig, clock: Clock, *, wallet: bool = True) -> BitcoindChain:
+    """A node connection; without `wallet` it only watches and broadcasts. Raises KeysError for a
+    password file that can't be read, NodeMisconfigured."""
+    password = ""
+    if config.password_file is not None:
+        password = read_file(config.password_file).reveal().decode()
+    node = NodeConfig(
+        url=config.rpc_url,
+        wallet=config.wallet if wallet else None,
+        cookie_file=config.cookie_file,
+        user=config.user or "",
+        password=password,
+        timeout=config.timeout,
+        mempool_poll=config.mempool_poll,
+    )
+    return BitcoindChain(config.params, node, clock)
+
+
+async def check_chain(chain: BitcoindChain) -> None:
+    """Refuses a node of another chain; one that does not answer is waited for while running."""
+    try:
+        await chain.check()
+    except NodeMisconfigured:
+        raise
+    except NodeUnreachable as error:
+        log.warning("chain.unreachable", chain=chain.ticker, reason=str(error))
+    except ChainError as error:
+        log.warning("chain.not_ready", chain=chain.ticker, reason=str(error))
+
+
+def network_config(config: Config) -> NetworkConfig:
+    """The libp2p process's part of the configuration."""
+    p2p = config.p2p
+    return NetworkConfig(
+        listen=p2p.listen,
+        validator=VALIDATOR,
+        announce=p2p.announce,
+        bootstrap=p2p.bootstrap,
+        allow_private=p2p.allow_private,
+        limits=NetworkLimits(max_connections=p2p.max_peers),
+    )

@@ -1,0 +1,50 @@
+"""Runs a tower in this process: its folder, its lock, its database, its signals.
+
+Owns: what `swapd tower` does after its configuration was read. Must not know: flags, the terminal.
+"""
+
+import os
+import signal
+
+import structlog
+import trio
+
+from swapd import exitcodes
+from swapd.config import Config
+from swapd.lockfile import locked
+from swapd.paths import DataPaths, prepare
+from swapd.ports import Clock
+from swapd.store.sqlite import SqliteStore
+from swapd.tower.daemon import TowerDaemon, tower_folder
+
+
+def run_tower(config: Config, clock: Clock) -> None:
+    """Until SIGTERM or SIGINT; a second one ends it at once. Raises TowerError, StoreError,
+    LockError, PathError and what starting raises (in exception groups)."""
+    paths = DataPaths(tower_folder(config), config.paths.socket)
+    prepare(paths)
+    with locked(paths.lock):
+        trio.run(_run, config, paths, clock)
+
+
+async def _run(config: Config, paths: DataPaths, clock: Clock) -> None:
+    store = await SqliteStore.open(paths.database, network=config.network.value)
+    try:
+        tower = TowerDaemon(config, store=store, clock=clock, entropy=os.urandom)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_obey_signals, tower)
+            await tower.run()
+            nursery.cancel_scope.cancel()
+    finally:
+        await store.aclose()
+    structlog.get_logger("swapd").info("tower.stopped")
+
+
+async def _obey_signals(tower: TowerDaemon) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        first = True
+        async for _ in signals:
+            if not first:
+                os._exit(exitcodes.CRASH)
+            first = False
+            tower.stop()

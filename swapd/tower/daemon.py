@@ -1,0 +1,96 @@
+"""The composition root of `swapd tower`: builds its parts, starts and stops them.
+
+Owns: that order. Must not know: what any part decides. Beside `swapd.daemon` the only module that
+knows adapters of several kinds; it has no seed, no wallet, no control socket.
+
+Start: chains -> everything that is kept is watched -> network -> clients. Stop in reverse.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import structlog
+import trio
+
+from protocol.assets import AssetId
+from swapd.chains.bitcoind import BitcoindChain
+from swapd.config import Config
+from swapd.network.client import Libp2pPeers
+from swapd.parts import check_chain, connect_chain, network_config
+from swapd.ports import Clock, Entropy, Store
+from swapd.tower import keyfile
+from swapd.tower.errors import TowerError
+from swapd.tower.keeper import Keeper
+from swapd.tower.quotas import Bounds
+from swapd.tower.server import TowerServer
+from swapd.tower.vault import Vault
+
+log = structlog.get_logger(__name__)
+
+
+class TowerDaemon:
+    """One tower, from its parts to its end."""
+
+    def __init__(self, config: Config, *, store: Store, clock: Clock, entropy: Entropy) -> None:
+        """Raises TowerError (key file, no chain), KeysError (password file)."""
+        if not config.chains:
+            raise TowerError("a tower watches chains: configure [chains.btc], [chains.ltc]")
+        self._config, self._clock = config, clock
+        secret = keyfile.load(key_path(config), entropy)
+        self._chains: Mapping[AssetId, BitcoindChain] = {
+            AssetId(chain.params.asset_id): connect_chain(chain, clock, wallet=False)
+            for chain in config.chains
+        }
+        self._peers = Libp2pPeers(
+            network_config(config),
+            keyfile.network_secret(secret),
+            clock=None if config.clock_file is None else clock.now,
+        )
+        tower = config.tower
+        self._keeper = Keeper(
+            self._chains,
+            Vault(store, keyfile.vault_key(secret), entropy),
+            clock,
+            bounds=Bounds(
+                strangers=tower.strangers,
+                per_stranger=tower.per_stranger,
+                clients=frozenset(tower.clients),
+            ),
+            grace=tower.grace_seconds,
+        )
+        self._stop = trio.Event()
+
+    def stop(self) -> None:
+        """Begins an orderly stop."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Until `stop`. Raises ListenError, NodeMisconfigured, StoreError (in exception groups)
+        when it can't start."""
+        for chain in self._chains.values():
+            await check_chain(chain)
+        async with trio.open_nursery() as nursery:
+            for chain in self._chains.values():
+                await nursery.start(chain.run)
+            kept = await self._keeper.load()
+            await nursery.start(self._keeper.run)
+            await nursery.start(self._peers.run)
+            await nursery.start(TowerServer(self._peers, self._keeper).run)
+            log.info("tower.ready", packages=kept, addresses=self.addresses())
+            await self._stop.wait()
+            nursery.cancel_scope.cancel()
+
+    def addresses(self) -> list[str]:
+        """What clients write into their configuration. Raises NetworkDown before the start."""
+        own = self._peers.identity()
+        return [f"{address}/p2p/{own.peer_id}" for address in own.addresses]
+
+
+def tower_folder(config: Config) -> Path:
+    """Where a tower's files lie, apart from a daemon's."""
+    return config.paths.root / "tower"
+
+
+def key_path(config: Config) -> Path:
+    """The tower's key file: where the operator says, else beside the database."""
+    return config.tower.key_file or tower_folder(config) / "tower.key"
