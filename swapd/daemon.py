@@ -36,6 +36,8 @@ from swapd.engine.payouts import search_all
 from swapd.engine.reservations import Reservations
 from swapd.engine.swaps import Swaps
 from swapd.engine.taker import Taker
+from swapd.engine.tower_talk import TowerAddress
+from swapd.engine.towers import Towers, TowerSettings
 from swapd.engine.world import World
 from swapd.lookout import Lookout
 from swapd.network.client import Libp2pPeers
@@ -115,6 +117,9 @@ class Daemon:
             swaps, ledger = Swaps(world), Reservations()
             swaps.listen(ledger.follow)
             swaps.listen(lambda _state, _sequence: keeper.note())
+            towers = Towers(world, self._towers(), swaps)
+            world.towers.guard(towers.hold_back)
+            swaps.listen(towers.follow)
             await safety.start(swaps.run)
             resumed = await swaps.resume()
             ledger.adopt(swaps.open())
@@ -124,7 +129,8 @@ class Daemon:
                 safety.start_soon(search_all, world, life)
             if drain or await self._store.get(SPACE, DRAINING) is not None:
                 world.mode.drain()
-            await self._market(world, peers, swaps, ledger, epoch, ready, call=bool(life))
+            safety.start_soon(towers.run)
+            await self._market(world, peers, swaps, ledger, towers, epoch, ready, call=bool(life))
             safety.cancel_scope.cancel()
 
     async def _market(
@@ -133,6 +139,7 @@ class Daemon:
         peers: Libp2pPeers,
         swaps: Swaps,
         ledger: Reservations,
+        towers: Towers,
         epoch: int,
         ready: Callable[[], None],
         *,
@@ -179,6 +186,8 @@ class Daemon:
                     board=lookout.board,
                     state=lambda: self._told_state(world.mode),
                     backups=backups,
+                    towers=towers.status,
+                    towers_required=towers.required,
                 )
             )
             await nursery.start(self._serve, operations)
@@ -332,6 +341,15 @@ class Daemon:
         if chain is None:
             raise RecoveryError(f"the recovery file is about {asset}: configure its node first")
         return chain.address_of(self._signer.wallet_key(asset, index))
+
+    def _towers(self) -> TowerSettings:
+        towers = self._config.towers
+        return TowerSettings(
+            claims=tuple(TowerAddress.of(text) for text in towers.claims),
+            refunds=tuple(TowerAddress.of(text) for text in towers.refunds),
+            required=towers.required,
+            max_fee_percent=towers.max_fee_percent,
+        )
 
     async def _network_epoch(self) -> int:
         """That of our network key: the same at every start of this data directory, and newer than

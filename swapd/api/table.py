@@ -421,6 +421,16 @@ _ROWS = (
         errors=(E.NETWORK_DOWN,),
     ),
     Method(
+        name="tower.list",
+        summary="Our watchtowers, and what each holds of our swaps.",
+        description="A package is `held` when its tower has just proved that it has the current "
+        "one. Towers are asked every minute, and at each change of a swap.",
+        params=calls.NoParams,
+        result=calls.TowerListResult,
+        instant=True,
+        cli="swap-cli towers",
+    ),
+    Method(
         name="subscribe",
         summary="Be told of changes of the book, of our swaps, or of alarms.",
         description="Sends notifications `event` with growing sequence numbers, from which a later "

@@ -381,6 +381,24 @@ def progress(depth: int, final: int) -> str:
     return f"{depth} of {final} confirmations" if depth < final else f"final ({depth} deep)"
 
 
+def towers(out: Output, r: calls.TowerListResult) -> None:
+    """tower.list."""
+    if not r.towers:
+        out.line("No towers. Name some as towers.claims and towers.refunds in the configuration.")
+    for tower in r.towers:
+        heard = f"heard {clock(tower.heard_at)}" if tower.heard_at else "never heard"
+        out.line(f"{tower.peer_id} at {', '.join(tower.addresses)}")
+        out.line(f"  gets our {' and '.join(f'{act}s' for act in tower.acts)}; {heard}")
+        for problem in tower.problems:
+            out.line(f"  problem: {problem}")
+        rows = [
+            [short(p.swap_id), p.act, p.leg, "held" if p.held else "NOT HELD", p.stage, p.txid]
+            for p in tower.packages
+        ]
+        if rows:
+            out.table(["swap", "package", "leg", "state", "stage", "sent"], rows)
+
+
 def peers(out: Output, r: calls.PeerListResult) -> None:
     """peer.list."""
     if r.peers:

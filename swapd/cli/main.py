@@ -14,7 +14,7 @@ import click
 import msgspec
 
 from swapd import BUILD
-from swapd.cli import alarms, care, exits, guide, market, node, peers, swaps, wallet
+from swapd.cli import alarms, care, exits, guide, market, node, peers, swaps, towers, wallet
 from swapd.cli.app import App, Group
 from swapd.cli.output import ReaderLeftError
 from swapd.cli.place import NETWORKS, Place
@@ -68,6 +68,7 @@ for command in (
     market.take,
     swaps.swap,
     peers.peer,
+    towers.towers,
     node.backup,
     node.call,
     node.stop,

@@ -85,7 +85,18 @@ class Observer:
             problem = f"a node took {took:.0f} s to answer: {troubles.TOO_SLOW}"
             views = {leg: _with_problem(view, problem) for leg, view in views.items()}
         now = self._world.clock.now()
-        return Observed(now, views[LegName.I], views[LegName.P], before=state.now)
+        looked = Observed(now, views[LegName.I], views[LegName.P], before=state.now)
+        return self._held_back(state, looked)
+
+    def _held_back(self, state: SwapState, looked: Observed) -> Observed:
+        """Until a watchtower has what it needs, no lock and no secret of ours leaves: that closes
+        the gates like any other problem of our own chain."""
+        reason = self._world.towers.hold_back(state, looked)
+        if not reason:
+            return looked
+        if own_leg(state.agreement.role) is LegName.I:
+            return msgspec.structs.replace(looked, view_i=_with_problem(looked.view_i, reason))
+        return msgspec.structs.replace(looked, view_p=_with_problem(looked.view_p, reason))
 
     async def _view(self, state: SwapState, leg: LegName) -> ChainView:
         chain = self.chain(state, leg)

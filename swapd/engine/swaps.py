@@ -105,6 +105,12 @@ class Swaps:
         self._start(self._add(state, 1))
         self._tell(state, 1)
 
+    def poke(self, swap_id: bytes) -> None:
+        """A running swap looks again now; others are ignored."""
+        runner = self._runners.get(swap_id)
+        if runner is not None:
+            runner.poke()
+
     def cancel(self, swap_id: bytes) -> bool:
         """Asks a running swap to give up; False when there is none of that id."""
         runner = self._runners.get(swap_id)

@@ -198,7 +198,8 @@ class Towers:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Attends every tower until cancelled."""
-        self._states = {state.agreement.swap_id: state for state in self._swaps.open()}
+        self._states |= {state.agreement.swap_id: state for state in self._swaps.open()}
+        await self._world.peers.wait_ready()
         async with trio.open_nursery() as nursery:
             for tower in self._towers:
                 nursery.start_soon(self._attend, tower)
@@ -285,13 +286,8 @@ class Towers:
 
     async def _signed(self, state: SwapState, draft: Draft) -> Package:
         agreement, signer = state.agreement, self._world.signer
-        made = []
-        for digest in digests(draft):
-            made.append(
-                await signer.sign_htlc(
-                    agreement.salt, agreement.role, agreement.swap_id, draft.leg, digest
-                )
-            )
+        key = (agreement.salt, agreement.role, agreement.swap_id, draft.leg)
+        made = [await signer.sign_htlc(*key, digest) for digest in digests(draft)]
         # Never a smaller one than before, also after a restore from an older backup.
         at_least = self._world.clock.now_ms()
         sequence = await self._world.store.next_counter("tower-sequence", at_least)

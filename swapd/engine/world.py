@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from protocol.assets import AssetId
 from swapd.engine.mode import Mode
+from swapd.engine.tower_gate import TowerGate
 from swapd.policy import Policy
 from swapd.ports import (
     Chain,
@@ -32,7 +33,7 @@ class NothingKept:
 @dataclass(frozen=True)
 class World:
     """Everything the engine may touch. `chains` by the asset that is swapped on them;
-    `mode` says what it still begins."""
+    `mode` says what it still begins, `towers` what must be with watchtowers first."""
 
     chains: Mapping[AssetId, Chain]
     peers: Peers
@@ -43,3 +44,4 @@ class World:
     policy: Policy
     mode: Mode = field(default_factory=Mode)
     recovery: Recovery = field(default_factory=NothingKept)
+    towers: TowerGate = field(default_factory=TowerGate)

@@ -68,6 +68,7 @@ class Keeper:
         self._chains, self._vault, self._clock = chains, vault, clock
         self._bounds, self._grace = bounds, grace
         self._items: dict[bytes, _Item] = {}
+        self._heights: dict[str, int] = {}
         self._poked = trio.Event()
 
     async def load(self) -> int:
@@ -180,6 +181,7 @@ class Keeper:
             hurry = False
             for ticket in tuple(self._items):
                 hurry = await self._look_safely(ticket) or hurry
+            log.debug("tower.looked", heights=dict(self._heights), packages=len(self._items))
             await self._wait(counts, HURRY_SECONDS if hurry else LOOK_SECONDS)
 
     async def _wait(self, counts: Mapping[AssetId, int], seconds: float) -> None:
@@ -239,8 +241,11 @@ class Keeper:
         return decision.progress.due_since > 0
 
     async def _view(self, watched: Watched, name: str) -> ChainView:
+        chain = self._chains[watched.leg.amount.asset]
         with trio.fail_after(VIEW_SECONDS):
-            return await self._chains[watched.leg.amount.asset].view(name)
+            view = await chain.view(name)
+        self._heights[chain.ticker] = view.tip_height
+        return view
 
     async def _send(self, package: Package, decision: Decision) -> None:
         chain = self._chains[package.watched.leg.amount.asset]

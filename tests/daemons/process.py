@@ -30,7 +30,8 @@ PASSPHRASE = "only for tests"
 LEAST_COST = seedfile.Cost(passes=1, memory=8192)
 
 
-def _chain_lines(party: Party) -> list[str]:
+def chain_lines(party: Party) -> list[str]:
+    """The [chains] tables of a party's nodes."""
     lines = []
     for chain, name in (("BTC", "btc"), ("LTC", "ltc")):
         node = party.node(chain)  # type: ignore[arg-type] # the two literals of nodes.Chain
@@ -67,7 +68,8 @@ class SwapdProcess:
         self._clock = clock
         self._party = party
         self.bootstrap = tuple(bootstrap)
-        self._settings = dict(settings or {})
+        self.settings = dict(settings or {})
+        """On top of the file, at every start."""
         self.environment: dict[str, str] = {}
         """On top of our own at every start."""
         self._process: subprocess.Popen[bytes] | None = None
@@ -92,7 +94,7 @@ class SwapdProcess:
         if self._party is not None:
             self.recovery.parent.mkdir(exist_ok=True)
             lines += ["[recovery]", f'paths = ["{self.recovery}"]']
-            lines += _chain_lines(self._party)
+            lines += chain_lines(self._party)
         self.config.write_text("\n".join(lines) + "\n")
         self._passphrase_file.touch(mode=0o600)
         self._passphrase_file.write_text(self.passphrase)
@@ -134,7 +136,7 @@ class SwapdProcess:
     def command(self, verb: str) -> list[str]:
         """What to run for `swapd <verb>` with this daemon's configuration."""
         command = [sys.executable, "-m", "swapd", verb, "--config", str(self.config)]
-        for key, value in self._settings.items():
+        for key, value in self.settings.items():
             command += ["--set", f"{key}={value}"]
         if verb in {"init", "run", "recover", "rescue"}:
             command += ["--passphrase-file", str(self._passphrase_file)]

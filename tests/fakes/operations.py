@@ -35,6 +35,7 @@ from swapd.api.values import (
 )
 from tests.fakes.operations_alarms import ALARM, FakeAlarmOperations
 from tests.fakes.operations_alarms import NOW as NOW  # noqa: PLC0414 - tests take it from here
+from tests.fakes.towers import TOWERS
 
 BTC = AssetInfo(
     asset="bip122:0f9188f13cb7b2c71f2a335e3a4fc328/slip44:1",
@@ -457,6 +458,10 @@ class FakeOperations(FakeAlarmOperations):
         await self._enter("swap_rescue", params)
         return rescued(self._swap(params.swap_id), keys=params.keys)
 
+    async def tower_list(self, params: calls.NoParams) -> calls.TowerListResult:
+        await self._enter("tower_list", params)
+        return TOWERS
+
     async def peer_list(self, params: calls.PeerListParams) -> calls.PeerListResult:
         await self._enter("peer_list", params)
         return calls.PeerListResult(
@@ -580,6 +585,7 @@ SAMPLE_PARAMS: dict[str, dict[str, Any]] = {
     "swap.cancel": {"swap_id": SWAP_ID},
     "swap.explain": {"swap_id": SWAP_ID},
     "swap.rescue": {"swap_id": SWAP_ID},
+    "tower.list": {},
     "peer.list": {},
     "peer.connect": {"address": "/ip4/192.0.2.1/tcp/9735/p2p/16Uiu2HAmOther"},
     "peer.disconnect": {"peer_id": "16Uiu2HAmOther"},

@@ -54,7 +54,7 @@ async def _restart(fleet: Fleet, name: str, party: Party, timeout: int | None) -
     daemon._party = party
     for chain in ("btc", "ltc"):
         key = f"chains.{chain}.timeout_seconds"
-        daemon._settings.pop(key, None)
+        daemon.settings.pop(key, None)
         if timeout is not None:
-            daemon._settings[key] = str(timeout)
+            daemon.settings[key] = str(timeout)
     await fleet.restart(name, politely=False)

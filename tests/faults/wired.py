@@ -33,15 +33,15 @@ async def wired(fleet: Fleet, *, seed: int) -> AsyncIterator[Wires]:
         try:
             for daemon in fleet.all:
                 wire = wires[daemon.name]
-                daemon._settings["p2p.listen"] = _address(wire.target[1])
-                daemon._settings["p2p.announce"] = _address(wire.port)
+                daemon.settings["p2p.listen"] = _address(wire.target[1])
+                daemon.settings["p2p.announce"] = _address(wire.port)
             await _restart(fleet)
             yield wires
         finally:
             with trio.CancelScope(shield=True):
                 for daemon in fleet.all:
                     for key in _KEYS:
-                        daemon._settings.pop(key, None)
+                        daemon.settings.pop(key, None)
                 await _restart(fleet)
             nursery.cancel_scope.cancel()
 

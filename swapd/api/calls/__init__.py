@@ -94,6 +94,7 @@ from swapd.api.calls.swaps import (
     SwapWaitParams,
     SwapWaitResult,
 )
+from swapd.api.calls.towers import TowerListResult, TowerPackageView, TowerView
 from swapd.api.calls.wallet import (
     AddressParams,
     AddressResult,
@@ -161,6 +162,9 @@ __all__ = [
     "SwapGetResult",
     "SwapWaitParams",
     "SwapWaitResult",
+    "TowerListResult",
+    "TowerPackageView",
+    "TowerView",
     "SwapCancelParams",
     "SwapCancelResult",
     "SwapExplainParams",

@@ -11,6 +11,7 @@ from swapd.engine.operations.context import Context
 from swapd.engine.operations.market import MarketOperations
 from swapd.engine.operations.node import NodeOperations
 from swapd.engine.operations.swaps import SwapOperations
+from swapd.engine.operations.towers import TowerOperations
 from swapd.engine.operations.wallet import WalletOperations
 
 
@@ -21,6 +22,7 @@ class EngineOperations(
     MarketOperations,
     SwapOperations,
     CareOperations,
+    TowerOperations,
 ):
     """Implements `swapd.api.operations.Operations`."""
 

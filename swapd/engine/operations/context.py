@@ -18,6 +18,7 @@ from swapd.engine.operations.swap_views import SwapViews
 from swapd.engine.reservations import Limit
 from swapd.engine.swaps import Swaps
 from swapd.engine.taker import Taker
+from swapd.engine.towers import TowerStatus
 from swapd.engine.world import World
 from swapd.ports import (
     BackupRefused,
@@ -55,6 +56,8 @@ class Context:
     board: Board
     state: Callable[[], str]
     backups: Backups
+    towers: Callable[[], tuple[TowerStatus, ...]] = tuple
+    towers_required: bool = False
 
     def chain(self, asset: str) -> Chain:
         """Our node for an asset that we know. Raises ApiError for one that we only relay."""

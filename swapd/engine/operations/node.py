@@ -12,6 +12,7 @@ from swapd.api.table import API_VERSION
 from swapd.api.values import ChainHealth, PeerView, SwapPhase
 from swapd.engine.operations.alarms import severity_of, views
 from swapd.engine.operations.context import Context, require_unlocked, translated
+from swapd.engine.operations.towers import problems as tower_problems
 from swapd.ports import (
     Chain,
     ChainError,
@@ -86,6 +87,7 @@ class NodeOperations:
             remedy = "its coins are not looked after until this is mended and swapd started again"
             where = f"swap {swap_id.hex()[:16]}"
             problems.append(calls.Problem(where=where, what=reason, remedy=remedy))
+        problems += tower_problems(self._c.towers())
         severity = severity_of(self._c.board, tuple(problems))
         said = [explain.summarise(state) for state in swaps]
         moments = [moment for state in swaps if (moment := next_deadline(state)) is not None]

@@ -170,18 +170,19 @@ async def _send(chain: Chain, tx: SignedTx) -> None:
 
 def _payout_refs(state: SwapState, asset: AssetId) -> set[str]:
     """Outputs of claims, refunds and their children of this swap on the chain of `asset`; each has
-    one output."""
+    one output. A watchtower's are not in our journal, but on the chain: only we can have signed a
+    claim of their leg or a refund of ours, and only to our own address."""
     found = {f"{tx.txid}:0" for tx in state.children}
     if state.agreement.theirs.amount.asset == asset:
         theirs = reading.their_lock(state)
         if state.claim is not None:
             found.add(f"{state.claim.txid}:0")
-            if theirs is not None and theirs.spend is not None:
-                found.add(f"{theirs.spend.txid}:0")
+        if theirs is not None and theirs.spend is not None:
+            found.add(f"{theirs.spend.txid}:0")
     if state.agreement.own.amount.asset == asset:
         found |= {f"{tx.txid}:0" for tx in state.refunds}
         view = reading.own_view(state)
-        if state.refunds and view is not None:
+        if view is not None:
             found |= {f"{lock.spend.txid}:0" for lock in view.locks if lock.spend is not None}
     return found
 

@@ -1,0 +1,1 @@
+"""Watchtowers on real nodes: honest ones and rogues, and clients that are away."""
