@@ -101,3 +101,7 @@ class TowerProcess:
             if read.get("event") == name:
                 found.append(read)
         return found
+
+    def kept(self, act: str) -> list[dict[str, Any]]:
+        """Its log lines about packages of one act that it took."""
+        return [event for event in self.events("tower.kept") if event["act"] == act]

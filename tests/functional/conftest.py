@@ -21,7 +21,8 @@ COIN = {"BTC": 100_000_000, "LTC": 2_000_000_000}
 QUICK = {"chains.btc.mempool_poll_ms": "100", "chains.ltc.mempool_poll_ms": "100"}
 
 
-async def _begin(fleet: Fleet) -> None:
+async def begin_fleet(fleet: Fleet) -> None:
+    """Nodes, wallets with coins, daemons."""
     await fleet.world.start()
     for name in PARTIES:
         await fleet.world[name].new_wallet()
@@ -44,7 +45,7 @@ def fleet_session() -> Iterator[MortalFleet]:
     """The session's nodes and daemons, started once. Use `fleet`."""
     fleet = MortalFleet(World(PARTIES), PARTIES, settings=QUICK)
     try:
-        trio.run(_begin, fleet)
+        trio.run(begin_fleet, fleet)
         yield fleet
     finally:
         trio.run(_end, fleet)

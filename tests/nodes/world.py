@@ -227,6 +227,10 @@ class World:
             await self.agree(chain)
         return hashes
 
+    async def mine_apart(self, chain: Chain) -> list[str]:
+        """A block of the funder's at the time that it is; nobody is waited for."""
+        return await self._generate(chain)
+
     async def reorg(self, chain: Chain, depth: int) -> list[str]:
         """Replace the last `depth` blocks by `depth + 1` empty ones; returns the new hashes.
 

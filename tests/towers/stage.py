@@ -11,7 +11,7 @@ from typing import Any
 
 import trio
 
-from tests.daemons.fleet import Fleet, other
+from tests.daemons.fleet import Fleet
 from tests.daemons.tower import TowerProcess
 from tests.nodes import Chain
 from tests.nodes.world import CHAINS
@@ -53,13 +53,18 @@ class Stage:
         daemon.settings |= {"towers.claims": named, "towers.refunds": named, **more}
         await self.fleet.restart(client)
 
-    async def dismiss(self, client: str) -> None:
-        """Ends all towers; the client's daemon runs without any."""
-        for tower in self.towers:
-            await tower.kill()
-        daemon = self.fleet[client]
-        daemon.settings = {k: v for k, v in daemon.settings.items() if not k.startswith("towers.")}
-        await self.fleet.restart(client)
+    async def close(self) -> None:
+        """Ends all towers; every daemon runs without any from its next start on."""
+        with trio.CancelScope(shield=True):
+            for tower in self.towers:
+                await tower.kill()
+            for daemon in self.fleet.daemons.values():
+                named = [key for key in daemon.settings if key.startswith("towers.")]
+                for key in named:
+                    del daemon.settings[key]
+                if named and daemon.running:
+                    await daemon.stop()
+        self.towers, self.addresses = [], []
 
     # --- Time ---------------------------------------------------------------------------------
 
@@ -116,6 +121,3 @@ def _has_looked(tower: TowerProcess, wanted: dict[Chain, int]) -> bool:
     if not last["packages"]:
         return True
     return all(height >= wanted[chain] for chain, height in last["heights"].items())
-
-
-__all__ = ["Stage", "other"]
