@@ -36,7 +36,7 @@ async def restart(fleet: Fleet, name: str, **settings: str) -> SwapdProcess:
     """A party's daemon with other settings, from here to its next start."""
     await fleet[name].stop()
     daemon = fleet[name]
-    daemon._settings.update({key.replace("__", "."): value for key, value in settings.items()})
+    daemon.settings.update({key.replace("__", "."): value for key, value in settings.items()})
     await daemon.start()
     return daemon
 
