@@ -16,6 +16,7 @@ import trio
 from protocol.assets import AssetId
 from protocol.swap.explain import summarise
 from protocol.swap.states import SwapState
+from swapd.alarms.sources.towers import TowerAlarms
 from swapd.api.amounts import AssetTable
 from swapd.api.events import EventLog, first_sequence
 from swapd.api.values import AssetInfo
@@ -162,6 +163,7 @@ class Daemon:
             await nursery.start(offers.run)
             nursery.start_soon(pump_book, world, market, assets, book_log)
             lookout = self._lookout(world, swaps, offers, market, EventLog(run))
+            lookout.board.add(TowerAlarms(towers.status, towers.uncovered).look)
             await nursery.start(lookout.run)
             nursery.start_soon(self._finish_drain, world, swaps, ledger)
             if self._chains:

@@ -82,14 +82,20 @@ class PackageStatus(Struct, frozen=True):
 
 
 class TowerStatus(Struct, frozen=True):
-    """One tower. `heard_at`: unix seconds of its last good answer, 0 never; `problems`: what is
-    wrong with it now."""
+    """One tower. `heard_at`: unix seconds of its last good answer, 0 never; `trouble`: why it can't
+    be talked to now, or empty; `faults`: what is wrong with what it says."""
 
     tower: TowerAddress
     acts: frozenset[Act]
     heard_at: int
-    problems: tuple[str, ...]
+    trouble: str
+    faults: tuple[str, ...]
     packages: tuple[PackageStatus, ...]
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """All that is wrong with it now."""
+        return (self.trouble, *self.faults) if self.trouble else self.faults
 
 
 @dataclass
@@ -110,7 +116,7 @@ class _Tower:
     acts: frozenset[Act]
     left: dict[Name, _Left] = field(default_factory=dict)
     heard_at: int = 0
-    trouble: str = "not asked yet"
+    trouble: str = ""
     tip_problems: tuple[str, ...] = ()
     wake: trio.Event = field(default_factory=trio.Event)
 
@@ -156,8 +162,7 @@ class Towers:
             return None
         for draft in self._drafts(after):
             name = _name(after, draft)
-            takers = [tower for tower in self._towers if draft.bare.act in tower.acts]
-            if takers and not any(_holds(tower, name, draft) for tower in takers):
+            if not self._covered(name, draft):
                 return name
         return None
 
@@ -189,10 +194,29 @@ class Towers:
                 )
             )
         lost = [f"it does not hold {p.act.value} {p.leg.value}" for p in packages if not p.held]
-        problems = (*filter(None, [tower.trouble]), *tower.tip_problems, *lost)
         return TowerStatus(
-            tower.address, tower.acts, tower.heard_at, tuple(problems), tuple(packages)
+            tower.address,
+            tower.acts,
+            tower.heard_at,
+            tower.trouble,
+            (*tower.tip_problems, *lost),
+            tuple(packages),
         )
+
+    def uncovered(self) -> tuple[tuple[bytes, str], ...]:
+        """Open swaps with a package that none of its towers holds, and which."""
+        found = []
+        for state in self._swaps.open():
+            for draft in self._drafts(state, self._preimage(state)):
+                if not self._covered(_name(state, draft), draft):
+                    what = f"{draft.bare.act.value} of leg {draft.leg.value.upper()}"
+                    found.append((state.agreement.swap_id, what))
+        return tuple(found)
+
+    def _covered(self, name: Name, draft: Draft) -> bool:
+        """Some tower holds it, or none is there for such."""
+        takers = [tower for tower in self._towers if draft.bare.act in tower.acts]
+        return not takers or any(_holds(tower, name, draft) for tower in takers)
 
     # --- The loop -----------------------------------------------------------------------------
 
