@@ -18,7 +18,7 @@ import trio
 
 from swapd import log, offline, running
 from swapd.clock import FileClock, WallClock
-from swapd.config import Config, Loaded, describe, load
+from swapd.config import Config, ConfigError, Loaded, describe, load
 from swapd.daemon import Daemon
 from swapd.failures import explain
 from swapd.keys import initialise
@@ -39,7 +39,8 @@ F = TypeVar("F", bound=Callable[..., None])
 
 EXIT_CODES = """\b
 Exit codes: 0 stopped in order, 1 crash, 2 command line, 10 configuration, 11 data directory in
-use, 20 keys or passphrase, 30 database, 40 a node is of another chain or misconfigured.
+use, 20 keys or passphrase, 30 database, 40 a node is of another chain or misconfigured;
+6 (doctor) something critical was found.
 """
 
 
@@ -245,7 +246,7 @@ def _start(
                 structlog.get_logger("swapd").warning("config.warning", what=warning)
             seed = _seed(config, passphrase_file)
             signer = SeedSigner(seed, test_network=config.network.is_test, entropy=os.urandom)
-            running.run(config, signer, clock, drain=drain)
+            running.run(config, signer, clock, drain=drain, warnings=loaded.warnings)
 
 
 @cli.command()
@@ -283,6 +284,31 @@ def rescue(
             ask = partial(offline.find, config, signer, _clock(config), swap, keys=keys)
             found = trio.run(ask)
         offline.show(found, as_json=as_json)
+
+
+@cli.command()
+@_common
+@_passphrase_file
+@click.option("--json", "as_json", is_flag=True, help="as `swap-cli --json` prints it")
+def doctor(
+    *,
+    file: Path | None,
+    network: str | None,
+    datadir: str | None,
+    settings: tuple[str, ...],
+    passphrase_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Everything that is not as it should be, while no daemon runs: configuration, files, disk,
+    clock, ports, nodes. Ends with 6 if something is critical. Else `swap-cli doctor`.
+
+    Nothing is opened with the passphrase: of its file only the mode is looked at.
+    """
+    try:
+        loaded = _load(file, network, datadir, settings)
+    except ConfigError as error:
+        sys.exit(offline.diagnose_configuration(error, as_json=as_json))
+    sys.exit(trio.run(partial(offline.diagnose, loaded, passphrase_file, as_json=as_json)))
 
 
 @cli.command()

@@ -7,7 +7,7 @@ Stop: control and takes -> offers withdrawn -> network -> swaps -> chains. Swaps
 moment to the last, because deadlines do not wait for the market.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
 import structlog
@@ -23,6 +23,9 @@ from swapd.api.values import AssetInfo
 from swapd.config import Config
 from swapd.control.limits import Limits
 from swapd.control.server import serve
+from swapd.doctor import clock as clocks
+from swapd.doctor import files, reach
+from swapd.doctor.findings import Finding
 from swapd.engine.backups import Backups
 from swapd.engine.maker import Maker
 from swapd.engine.market import Market
@@ -72,14 +75,23 @@ class Daemon:
     """One daemon, from its parts to its end."""
 
     def __init__(
-        self, config: Config, *, store: Store, signer: Signer, clock: Clock, entropy: Entropy
+        self,
+        config: Config,
+        *,
+        store: Store,
+        signer: Signer,
+        clock: Clock,
+        entropy: Entropy,
+        warnings: Sequence[str] = (),
     ) -> None:
-        """Raises KeysError for a password file that can't be read, NodeMisconfigured."""
+        """`warnings` of the configuration are for the doctor. Raises KeysError for a password
+        file that can't be read, NodeMisconfigured."""
         self._config = config
         self._chains = {
             AssetId(chain.params.asset_id): connect_chain(chain, clock) for chain in config.chains
         }
         self._store, self._signer, self._clock, self._entropy = store, signer, clock, entropy
+        self._warnings = tuple(warnings)
         self._stop = trio.Event()
         self._state = "starting"
 
@@ -190,6 +202,7 @@ class Daemon:
                     backups=backups,
                     towers=towers.status,
                     towers_required=towers.required,
+                    place=self._place,
                 )
             )
             await nursery.start(self._serve, operations)
@@ -304,6 +317,14 @@ class Daemon:
 
     def _pairs(self) -> list[tuple[AssetId, AssetId]]:
         return [(pair.base, pair.quote) for pair in self._config.pairs]
+
+    def _place(self, listening: Sequence[str]) -> list[Finding]:
+        announce, test = self._config.p2p.announce, self._config.network.is_test
+        return [
+            *files.examine(self._config, warnings=self._warnings),
+            *clocks.by_kernel(clocks.is_synchronised()),
+            *reach.addresses(listening, announce=announce, is_test=test),
+        ]
 
     def _keeper(self, epoch: int, mode: Mode) -> Keeper:
         return Keeper(

@@ -1,9 +1,11 @@
 """What can be done for an operator whose daemon does not run: from its data directory alone.
 
-Owns: reading the journal for `swapd rescue`, what is printed. Must not know: nodes, the network.
+Owns: reading the journal for `swapd rescue`, the examinations of `swapd doctor`, what is printed.
+Must not know: what is found, the network.
 """
 
 import sys
+from pathlib import Path
 
 import click
 from msgspec import Struct
@@ -11,14 +13,22 @@ from msgspec import Struct
 from swapd.api import calls
 from swapd.api.amounts import AssetTable
 from swapd.api.values import AssetInfo, SwapSummary
-from swapd.cli import care_draw, draw
+from swapd.cli import care_draw, draw, exits
 from swapd.cli.care import KEYS_WARNING
+from swapd.cli.care_draw import show_findings
 from swapd.cli.output import Output
-from swapd.config import Config
+from swapd.clock import FileClock, WallClock
+from swapd.config import Config, ConfigError, Loaded
+from swapd.doctor import clock, files, nodes, reach
+from swapd.doctor.findings import Finding, finding
 from swapd.engine.journal import load_state
+from swapd.engine.operations.examining import doctor_result
 from swapd.engine.operations.rescuing import rescue
 from swapd.engine.operations.swap_views import SwapViews
-from swapd.ports import Clock, JournalRecord, Signer, Store
+from swapd.keys.errors import KeysError
+from swapd.lockfile import AlreadyLockedError, LockError, locked
+from swapd.parts import connect_chain
+from swapd.ports import ChainError, Clock, JournalRecord, Signer, Store
 from swapd.store.sqlite import SqliteStore
 
 _PAGE = 500
@@ -40,7 +50,7 @@ def confirm_keys(*, interactive: bool) -> None:
 
 
 async def find(
-    config: Config, signer: Signer, clock: Clock, text: str | None, *, keys: bool
+    config: Config, signer: Signer, at: Clock, text: str | None, *, keys: bool
 ) -> calls.SwapRescueResult | Listed:
     """The rescue of the swap whose id begins with `text`; without it the swaps there are. Raises
     StoreError, click.UsageError."""
@@ -53,12 +63,60 @@ async def find(
             rows = [views.summary(load_state(r), r.sequence, r.at) for r in records]
             return Listed(tuple(rows))
         record = _one(records, text.lower())
-        state, now = load_state(record), clock.now()
+        state, now = load_state(record), at.now()
         return await rescue(
             store, signer, assets, state, keys=keys, fee_rates=(), now=max(state.now, now)
         )
     finally:
         await store.aclose()
+
+
+async def diagnose(loaded: Loaded, passphrase_file: Path | None, *, as_json: bool) -> int:
+    """Prints the findings; the exit code."""
+    config = loaded.config
+    found = files.examine(config, warnings=loaded.warnings, passphrase_file=passphrase_file)
+    found += clock.by_kernel(clock.is_synchronised())
+    examined = ["configuration", "disk", "files", "clock"]
+    try:
+        with locked(config.paths.lock):
+            found += reach.ports(config.p2p.listen)
+        examined.append("ports")
+    except AlreadyLockedError as error:
+        remedy = "ask it: `swap-cli doctor` finds more"
+        found.append(finding("daemon_runs", str(config.paths.root), str(error), remedy))
+    except LockError as error:
+        found.append(finding("data_dir_unusable", str(config.paths.root), str(error)))
+    statuses = []
+    now: Clock = WallClock()
+    if config.clock_file is not None:
+        now = FileClock(config.clock_file, lambda _: None)
+    for chain_config in config.chains:
+        ticker = chain_config.params.ticker
+        examined.append(ticker)
+        try:
+            chain = connect_chain(chain_config, now)
+        except (KeysError, ChainError) as error:
+            found.append(finding("secret_unreadable", ticker, str(error)))
+            continue
+        rate = config.policy.stress_fee_rate
+        status, told = await nodes.examine(chain, stress_rate=rate, needed_from=None)
+        found += told
+        statuses += [status] if status is not None else []
+    found += clock.by_chains(now.now(), statuses)
+    return print_findings(examined, found, as_json=as_json)
+
+
+def diagnose_configuration(error: ConfigError, *, as_json: bool) -> int:
+    """Prints why the configuration can't be used; the exit code."""
+    found = [finding("config_invalid", "configuration", str(error))]
+    return print_findings(["configuration"], found, as_json=as_json)
+
+
+def print_findings(examined: list[str], found: list[Finding], *, as_json: bool) -> int:
+    """Prints them; the exit code."""
+    result = doctor_result(examined, found)
+    show_findings(Output(as_json=as_json, environ={}, stream=sys.stdout), result)
+    return exits.HEALTH_CRITICAL if result.critical else exits.OK
 
 
 def asset_table(config: Config) -> AssetTable:

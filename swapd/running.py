@@ -6,7 +6,7 @@ the daemon does.
 
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -29,10 +29,14 @@ swapd.engine.hooks) is added to FILE.passed, and this process ends with SIGKILL 
 one a line: `journal:before:LockBuilt 2` is the second time since FILE.passed was begun."""
 
 
-def run(config: Config, signer: SeedSigner, clock: Clock, *, drain: bool) -> None:
+def run(
+    config: Config, signer: SeedSigner, clock: Clock, *, drain: bool, warnings: Sequence[str] = ()
+) -> None:
     """Until it was stopped, or is drained. Raises what a daemon raises when it can't start."""
     _arm(config, os.environ)
-    trio.run(partial(_run, config, signer, clock, Notifier(os.environ), drain=drain))
+    trio.run(
+        partial(_run, config, signer, clock, Notifier(os.environ), drain=drain, warnings=warnings)
+    )
 
 
 def _arm(config: Config, environ: Mapping[str, str]) -> None:
@@ -53,11 +57,19 @@ def _arm(config: Config, environ: Mapping[str, str]) -> None:
 
 
 async def _run(
-    config: Config, signer: SeedSigner, clock: Clock, notifier: Notifier, *, drain: bool
+    config: Config,
+    signer: SeedSigner,
+    clock: Clock,
+    notifier: Notifier,
+    *,
+    drain: bool,
+    warnings: Sequence[str],
 ) -> None:
     store = await SqliteStore.open(config.paths.database, network=config.network.value)
     try:
-        daemon = Daemon(config, store=store, signer=signer, clock=clock, entropy=os.urandom)
+        daemon = Daemon(
+            config, store=store, signer=signer, clock=clock, entropy=os.urandom, warnings=warnings
+        )
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_obey_signals, daemon, notifier)
             nursery.start_soon(notifier.keep_alive)

@@ -68,12 +68,11 @@ class Situation(enum.StrEnum):
 class Around(Struct, frozen=True):
     """What is known beside the state: `wall` clock; `trouble` that failed last, why the swap is
     `unattended`, what is wrong with its `towers`, why the daemon is `watch_only`: empty when all is
-    well; whether it was `restored` from a recovery file."""
+    well."""
 
     wall: int
     trouble: str = ""
     unattended: str = ""
-    restored: bool = False
     watch_only: str = ""
     towers: tuple[str, ...] = ()
 
@@ -89,7 +88,7 @@ class Advice(Struct, frozen=True):
 
 def advise(state: SwapState, around: Around) -> tuple[Advice, ...]:
     """Everything that is unusual, most urgent first."""
-    found = [*_surroundings(around), *_troubles(state, around)]
+    found = [*_surroundings(state, around), *_troubles(state, around)]
     if state.outcome is None:
         found += [*_clock(state, around), *_ours(state), *_theirs(state), *_claim(state)]
     else:
@@ -117,7 +116,7 @@ def _alarm(code: Situation, what: str, remedy: str) -> Advice:
 # --- Around the swap --------------------------------------------------------------------------
 
 
-def _surroundings(around: Around) -> list[Advice]:
+def _surroundings(state: SwapState, around: Around) -> list[Advice]:
     found = []
     if around.unattended:
         found.append(
@@ -135,7 +134,7 @@ def _surroundings(around: Around) -> list[Advice]:
                 "claims and refunds go on; end the other daemon of this seed, or this one",
             )
         )
-    if around.restored:
+    if state.restored and state.outcome is None:
         found.append(
             _info(
                 Situation.RESTORED,

@@ -113,6 +113,15 @@ _ROWS = (
         cli="swap-cli health",
     ),
     Method(
+        name="doctor",
+        summary="A thorough examination: everything that is not as it should be, and its remedy.",
+        description="Clock, nodes (reachable, right chain, synced, wallet, pruning, fees), disk, "
+        "file modes, addresses, recovery file and backups. Each finding has a stable code.",
+        params=calls.NoParams,
+        result=calls.DoctorResult,
+        cli="swap-cli doctor",
+    ),
+    Method(
         name="help",
         summary="The methods there are, or one of them in detail.",
         description="The same table that makes `rpc.discover`, as text.",

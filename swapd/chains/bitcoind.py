@@ -106,6 +106,8 @@ class BitcoindChain:
             fee_next=info.fee_next,
             fee_floor=info.fee_floor,
             time_offset=info.time_offset,
+            prune_height=info.prune_height,
+            fee_estimated=info.fee_estimated,
         )
 
     async def pinned(self) -> PinnedBlock:

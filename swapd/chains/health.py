@@ -52,6 +52,8 @@ class NodeInfo(Struct, frozen=True):
     fee_floor: int
     increment: int
     time_offset: int = 0
+    prune_height: int = 0
+    fee_estimated: bool = True
 
 
 class Health:
@@ -104,6 +106,7 @@ class Health:
             units(net.get("relayfee")),
             self._params.min_relay_rate,
         )
+        estimated = self._estimated(estimate)
         return NodeInfo(
             height=height,
             tip_hash=tip,
@@ -114,10 +117,12 @@ class Health:
             synced=not syncing and headers <= height,
             pruned=flag(chain.get("pruned")),
             problems=tuple(dict.fromkeys(problems)),
-            fee_next=max(self._estimate(estimate), floor),
+            fee_next=max(estimated or self._fallback(), floor),
             fee_floor=floor,
             increment=increment,
             time_offset=_offset(net.get("timeoffset")),
+            prune_height=whole(chain.get("pruneheight", 0)),
+            fee_estimated=estimated is not None,
         )
 
     async def _times(self, tip: str) -> tuple[int, int]:
@@ -154,12 +159,16 @@ class Health:
             self._fork = (tip, trio.current_time(), problem)
         return [problem] if problem else []
 
-    def _estimate(self, answer: object) -> int:
-        """The node's estimate for the next blocks, or the fallback while it has none."""
+    @staticmethod
+    def _estimated(answer: object) -> int | None:
+        """The node's estimate for the next blocks; None while it has none."""
         if not isinstance(answer, RpcError):
             rate: Any = table(answer).get("feerate")
             if rate is not None and 0 < units(rate) <= MAX_FEE_RATE:
                 return units(rate)
+        return None
+
+    def _fallback(self) -> int:
         if self._params.is_test:
             return _FALLBACK_TEST_RATE
         return _FALLBACK_RATE.get(self._params.name, max(_FALLBACK_RATE.values()))

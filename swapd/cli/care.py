@@ -1,4 +1,4 @@
-"""Commands for trouble: swap explain, swap rescue.
+"""Commands for trouble: doctor, swap explain, swap rescue.
 
 Owns: those. Must not know: other commands.
 """
@@ -6,13 +6,24 @@ Owns: those. Must not know: other commands.
 import click
 
 from swapd.api import calls
-from swapd.cli import care_draw, resolve
-from swapd.cli.app import App, Command, pass_app
+from swapd.cli import care_draw, exits, resolve
+from swapd.cli.app import App, Command, app_of, pass_app
 
 KEYS_WARNING = (
     "The private keys of this swap will be shown. Whoever sees them can take what they can take: "
     "look behind you, and clear the screen afterwards."
 )
+
+
+@click.command(cls=Command)
+@click.pass_context
+def doctor(ctx: click.Context) -> None:
+    """Everything that is not as it should be, and what to do about it. Ends with 6 if something is
+    critical. Without a running daemon: `swapd doctor`."""
+    app = app_of(ctx)
+    found = app.ask("doctor", calls.NoParams(), calls.DoctorResult)
+    care_draw.show_findings(app.output, found)
+    ctx.exit(exits.HEALTH_CRITICAL if found.critical else exits.OK)
 
 
 @click.command(cls=Command)

@@ -16,6 +16,21 @@ _TITLES = {
 }
 
 
+def show_findings(out: Output, r: calls.DoctorResult) -> None:
+    """doctor: as JSON where that was asked for."""
+    if out.as_json:
+        out.json(r)
+        return
+    if r.findings:
+        rows = [[f.severity.upper(), f.code, f.subject, f.what] for f in r.findings]
+        out.table(["", "code", "concerns", "what"], rows)
+        for found in r.findings:
+            out.line(f"{found.code} ({found.subject}): {found.remedy}")
+    out.line(f"examined: {', '.join(r.examined)}")
+    if not r.findings:
+        out.line("all is well")
+
+
 def explanation(out: Output, r: calls.SwapExplainResult) -> None:
     """swap.explain."""
     out.pairs([("swap", f"{r.swap_id} ({r.role}, {r.phase.replace('_', ' ')})")])

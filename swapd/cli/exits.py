@@ -21,7 +21,7 @@ WORDS: Final = {
     USAGE: "the command line is wrong",
     SWAP_FAILED: "the swap that was waited for did not complete (refunded, never funded, lost)",
     HEALTH_WARNING: "`health`: something needs attention",
-    HEALTH_CRITICAL: "`health`: coins or deadlines are in danger",
+    HEALTH_CRITICAL: "`health`, `doctor`: coins or deadlines are in danger",
     INTERRUPTED: "interrupted, or answered no to a confirmation",
 }
 

@@ -57,6 +57,7 @@ for command in (
     alarms.alarms,
     alarms.drain,
     alarms.unlock,
+    care.doctor,
     wallet.balance,
     wallet.address,
     wallet.withdraw,

@@ -108,7 +108,9 @@ class LegWatch(Struct, frozen=True):
 
 class ChainStatus(Struct, frozen=True):
     """A node as it is now. `problems` are reasons not to lock or reveal; empty = healthy.
-    `time_offset` is by how many seconds the node's peers say its clock is off, as it tells."""
+    `time_offset` is by how many seconds the node's peers say its clock is off, as it tells. A
+    pruned node has the blocks from `prune_height` on; `fee_estimated`: `fee_next` is the node's own
+    estimate, not our fallback."""
 
     chain: ChainId
     asset: AssetId
@@ -126,6 +128,8 @@ class ChainStatus(Struct, frozen=True):
     fee_next: int
     fee_floor: int
     time_offset: int = 0
+    prune_height: int = 0
+    fee_estimated: bool = True
 
 
 class WalletBalance(Struct, frozen=True):

@@ -195,6 +195,7 @@ class FakeOperations(FakeAlarmOperations):
         self.swaps = [summary(0x5A), summary(0x5B, SwapPhase.COMPLETED)]
         self.asks = [offer(0x0F, price=80), offer(0x1F, price=81), offer(0x2F, price=82)]
         self.on_call: Callable[[str], None] = lambda _: None
+        self.diagnosis = diagnosis(critical=True)
         self._errors: dict[str, Exception] = {}
         self._gates: dict[str, trio.Event] = {}
 
@@ -450,6 +451,10 @@ class FakeOperations(FakeAlarmOperations):
         await self._enter("swap_cancel", params)
         return calls.SwapCancelResult(swap=self._swap(params.swap_id).summary)
 
+    async def doctor(self, params: calls.NoParams) -> calls.DoctorResult:
+        await self._enter("doctor", params)
+        return self.diagnosis
+
     async def swap_explain(self, params: calls.SwapExplainParams) -> calls.SwapExplainResult:
         await self._enter("swap_explain", params)
         return explained(self._swap(params.swap_id))
@@ -477,6 +482,20 @@ class FakeOperations(FakeAlarmOperations):
     ) -> calls.PeerDisconnectResult:
         await self._enter("peer_disconnect", params)
         return calls.PeerDisconnectResult(disconnected=True)
+
+
+def diagnosis(*, critical: bool) -> calls.DoctorResult:
+    """A node that does not answer, if `critical`."""
+    down = calls.FindingView(
+        code="node_unreachable",
+        severity="critical",
+        subject="LTC",
+        what="nobody answers at 127.0.0.1:19443",
+        remedy="start it, or correct its url",
+    )
+    return calls.DoctorResult(
+        critical=critical, findings=(down,) if critical else (), examined=("clock", "LTC")
+    )
 
 
 def explained(swap: SwapDetail) -> calls.SwapExplainResult:
@@ -583,6 +602,7 @@ SAMPLE_PARAMS: dict[str, dict[str, Any]] = {
     "swap.get": {"swap_id": SWAP_ID},
     "swap.wait": {"swap_id": SWAP_ID, "after_sequence": 1},
     "swap.cancel": {"swap_id": SWAP_ID},
+    "doctor": {},
     "swap.explain": {"swap_id": SWAP_ID},
     "swap.rescue": {"swap_id": SWAP_ID},
     "tower.list": {},

@@ -1,4 +1,4 @@
-"""Help in trouble: explanations, rescue by hand. Parameters and results.
+"""Help in trouble: the doctor, explanations, rescue by hand. Parameters and results.
 
 Owns: those shapes. Must not know: how a call is done.
 """
@@ -18,6 +18,26 @@ from swapd.api.values import (
     SwapPhase,
     UnixTime,
 )
+
+
+class FindingView(Struct, frozen=True, kw_only=True):
+    """Something that is not as it should be. `code` is stable (see docs/operate.md), `severity`
+    info, warning or critical; `subject` is what it concerns; `remedy` is what to do."""
+
+    code: str
+    severity: str
+    subject: str
+    what: str
+    remedy: str
+
+
+class DoctorResult(Struct, frozen=True, kw_only=True):
+    """The findings, the most urgent first. `critical` when one of them is; `examined` is what was
+    looked at."""
+
+    critical: bool
+    findings: tuple[FindingView, ...]
+    examined: tuple[str, ...]
 
 
 class AtRisk(enum.StrEnum):

@@ -1,22 +1,29 @@
-"""Help in trouble, for the operator: swap.explain, swap.rescue.
+"""Help in trouble, for the operator: doctor, swap.explain, swap.rescue.
 
 Owns: those calls. Must not know: sockets, how a rescue is planned or signed.
 """
+
+from collections.abc import Iterator, Sequence
 
 from protocol.swap.advice import Around
 from protocol.swap.states import SwapState
 from swapd.api import calls
 from swapd.api.errors import ApiError, ErrorName
 from swapd.engine.operations.context import Context
+from swapd.engine.operations.examining import doctor_result, examine
 from swapd.engine.operations.explaining import explanation
 from swapd.engine.operations.rescuing import rescue
+from swapd.engine.towers import TowerStatus
 
 
 class CareOperations:
-    """swap.explain, swap.rescue"""
+    """doctor, swap.explain, swap.rescue"""
 
     def __init__(self, context: Context) -> None:
         self._c = context
+
+    async def doctor(self, params: calls.NoParams) -> calls.DoctorResult:  # noqa: ARG002 - interface
+        return doctor_result(*await examine(self._c))
 
     async def swap_explain(self, params: calls.SwapExplainParams) -> calls.SwapExplainResult:
         state = await self._state(params.swap_id)
@@ -29,6 +36,7 @@ class CareOperations:
             trouble=swaps.trouble(swap_id),
             unattended=swaps.unattended().get(swap_id, ""),
             watch_only=self._c.world.mode.watch_only,
+            towers=tuple(_lacking(self._c.towers(), swap_id)),
         )
 
     async def _state(self, swap_id: str) -> SwapState:
@@ -48,3 +56,13 @@ class CareOperations:
             fee_rates=params.fee_rates,
             now=max(state.now, world.clock.now()),
         )
+
+
+def _lacking(towers: Sequence[TowerStatus], swap_id: bytes) -> Iterator[str]:
+    """Why a tower could not stand in for us in one swap."""
+    for tower in towers:
+        packages = [package for package in tower.packages if package.swap_id == swap_id]
+        if packages and tower.problems:
+            yield f"{tower.tower.peer_id}: {tower.problems[0]}"
+        elif any(not package.held for package in packages):
+            yield f"{tower.tower.peer_id} has not proven that it holds what we left"

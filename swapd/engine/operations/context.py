@@ -1,7 +1,7 @@
 """What every operation works with. Must not know: sockets."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from protocol.assets import AssetId
@@ -10,6 +10,7 @@ from swapd.alarms.board import Board
 from swapd.api.amounts import AssetTable
 from swapd.api.errors import ApiError, ErrorName
 from swapd.api.events import EventLog
+from swapd.doctor.findings import Finding
 from swapd.engine.asking import MakerSilent, TakeRefused
 from swapd.engine.backups import Backups
 from swapd.engine.market import Market
@@ -58,6 +59,9 @@ class Context:
     backups: Backups
     towers: Callable[[], tuple[TowerStatus, ...]] = tuple
     towers_required: bool = False
+    place: Callable[[Sequence[str]], Sequence[Finding]] = lambda _: ()
+    """What the doctor finds on this machine beside the engine's parts (disk, files, configuration),
+    given the addresses that we listen on."""
 
     def chain(self, asset: str) -> Chain:
         """Our node for an asset that we know. Raises ApiError for one that we only relay."""

@@ -1,10 +1,13 @@
 """swap.explain in every recorded situation: who acts, until when, what is at risk, what to do."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
 from trio.testing import MockClock
 
 from protocol.swap.advice import Around
+from protocol.swap.restoring import restored
 from protocol.swap.timelocks import Schedule
 from swapd.api import calls
 from swapd.engine.operations.explaining import explanation
@@ -58,12 +61,11 @@ async def test_in_every_recorded_situation_the_advice_is_right(
 @pytest.mark.parametrize(
     ("around", "code", "severity", "remedy"),
     [
-        (Around(0, restored=True), "restored", "info", "never start the old machine"),
         (Around(0, towers=("tower 1 lacks the claim",)), "tower_stale", "warning", "stay on"),
         (Around(0, watch_only="a newer daemon"), "watch_only", "warning", "end the other daemon"),
         (Around(0, trouble="the BTC node refused BroadcastLock"), "refused", "warning", "reason"),
     ],
-    ids=["restored", "tower_stale", "watch_only", "refused"],
+    ids=["tower_stale", "watch_only", "refused"],
 )
 async def test_what_is_known_around_a_swap_is_told_with_it(
     mock_clock: MockClock, around: Around, code: str, severity: str, remedy: str
@@ -75,6 +77,19 @@ async def test_what_is_known_around_a_swap_is_told_with_it(
     told = advice(explanation(ASSETS, state, around), code)
     assert told.severity == severity
     assert remedy in told.remedy
+
+
+async def test_a_restored_swap_says_that_it_only_ends_what_was_begun(
+    mock_clock: MockClock,
+) -> None:
+    stage = Stage(mock_clock)
+    async with stage.running():
+        swap = await stage.agree()
+        await stage.block()
+        state = restored(stage.taker.state(swap.swap_id))
+    told = advice(explanation(ASSETS, state, Around(0)), "restored")
+    assert told.severity == "info"
+    assert "never start the old machine" in told.remedy
 
 
 async def test_a_swap_that_goes_well_has_no_warnings_at_any_block(mock_clock: MockClock) -> None:
@@ -134,3 +149,11 @@ async def test_deadlines_on_regtest_are_told_in_seconds(mock_clock: MockClock) -
         shown = (await desk(stage.taker).operations.swap_get(params)).swap
     meanings = {d.name: d.meaning for d in shown.deadlines}
     assert meanings["expiry_i"].endswith("possible about 60 seconds after this")
+
+
+def test_the_operators_table_has_every_situation_with_its_facts() -> None:
+    text = (Path(__file__).resolve().parents[3] / "docs" / "runbook.md").read_text(encoding="utf-8")
+    for case in ALL:
+        facts = case.facts
+        row = f"| {case.name} ({facts.whose}) | `{facts.code}` | {facts.who} | {facts.risk} |"
+        assert row in text, case.name
