@@ -3,14 +3,15 @@
 from swapd.api import calls
 from swapd.cli import exits
 from tests.cli.conftest import Terminal
-from tests.fakes.operations import SWAP_ID, TXID, diagnosis
+from tests.fakes.operations import SWAP_ID, TXID
+from tests.fakes.trouble import diagnosis
 
 
-def test_the_doctor_ends_with_5_when_something_is_critical_and_with_0_when_not(
+def test_the_doctor_ends_with_6_when_something_is_critical_and_with_0_when_not(
     cli: Terminal,
 ) -> None:
     bad = cli("doctor")
-    assert bad.code == exits.CRITICAL == 5
+    assert bad.code == exits.HEALTH_CRITICAL == 6
     assert "CRITICAL  node_unreachable  LTC" in bad.out
     assert "node_unreachable (LTC): start it, or correct its url" in bad.out
     assert cli("doctor", "--json").json["findings"][0]["code"] == "node_unreachable"

@@ -36,6 +36,7 @@ from swapd.api.values import (
 from tests.fakes.operations_alarms import ALARM, FakeAlarmOperations
 from tests.fakes.operations_alarms import NOW as NOW  # noqa: PLC0414 - tests take it from here
 from tests.fakes.towers import TOWERS
+from tests.fakes.trouble import diagnosis, explained, rescued
 
 BTC = AssetInfo(
     asset="bip122:0f9188f13cb7b2c71f2a335e3a4fc328/slip44:1",
@@ -482,84 +483,6 @@ class FakeOperations(FakeAlarmOperations):
     ) -> calls.PeerDisconnectResult:
         await self._enter("peer_disconnect", params)
         return calls.PeerDisconnectResult(disconnected=True)
-
-
-def diagnosis(*, critical: bool) -> calls.DoctorResult:
-    """A node that does not answer, if `critical`."""
-    down = calls.FindingView(
-        code="node_unreachable",
-        severity="critical",
-        subject="LTC",
-        what="nobody answers at 127.0.0.1:19443",
-        remedy="start it, or correct its url",
-    )
-    return calls.DoctorResult(
-        critical=critical, findings=(down,) if critical else (), examined=("clock", "LTC")
-    )
-
-
-def explained(swap: SwapDetail) -> calls.SwapExplainResult:
-    """A lock of ours that hangs."""
-    return calls.SwapExplainResult(
-        swap_id=swap.summary.swap_id,
-        role="initiator",
-        phase=swap.summary.phase,
-        now=NOW,
-        next_actor=Actor.CHAIN,
-        next_action="Our lock waits for its first confirmation.",
-        acts=(
-            calls.ActView(who=Actor.CHAIN, what="confirm our lock", since=0, until=NOW + 40),
-            calls.ActView(who=Actor.US, what="take our coins back", since=NOW + 430, until=0),
-        ),
-        costs=(fee("refund", 262),),
-        at_risk=calls.AtRisk.TIME,
-        at_stake=None,
-        safe_unattended_until=0,
-        if_away="No coins can be lost: only we know the preimage.",
-        advice=(
-            calls.AdviceView(
-                code="lock_hangs", severity="info", what="our lock waits", remedy="nothing"
-            ),
-        ),
-        warnings=(),
-    )
-
-
-def rescued(swap: SwapDetail, *, keys: bool) -> calls.SwapRescueResult:
-    """A refund at one fee rate."""
-    raw = "02" * 100
-    tx = calls.RescueTx(
-        what="refund",
-        leg="i",
-        ticker="LTC",
-        spends=f"{TXID}:0",
-        txid=TXID,
-        fee=ltc(262),
-        fee_rate=2000,
-        vbytes=131,
-        pays_to="rltc1qmine",
-        arrives=ltc(3_999_999_738),
-        valid_from=NOW + 370,
-        likely_from=NOW + 430,
-        useful_until=0,
-        raw=raw,
-        command=f"litecoin-cli -regtest sendrawtransaction {raw}",
-    )
-    key = calls.RescueKey(
-        leg="i", ticker="LTC", what="refund", public_key="02" * 33, wif="cKey", descriptor=""
-    )
-    return calls.SwapRescueResult(
-        swap_id=swap.summary.swap_id,
-        role="initiator",
-        phase=swap.summary.phase,
-        now=NOW,
-        notes=("The preimage has never left the key store.",),
-        legs=(),
-        transactions=(tx,),
-        payouts=(calls.RescuePayout(ticker="LTC", address="rltc1qmine", path="m/84'/1'/0'/0/3"),),
-        keys=(key,) if keys else (),
-        preimage=None,
-    )
 
 
 def peer() -> PeerView:
