@@ -143,12 +143,13 @@ def _act(
     """It is due and not mined: whether to send, and what."""
     if spend is None:
         return _send(package, progress, view, way, None) if waited else Decision(progress)
-    if spend.txid in _own_txids(package, way):
+    if progress.sent_ref == way.ref and spend.txid in _own_txids(package, way):
         if not view.replaces or view.tip_height <= progress.sent_height:
             return Decision(replace(progress, others=0))
         return _send(package, replace(progress, others=0), view, way, spend)
     if spend.kind.value == package.act.value:
-        # Only the client can have signed it: it is looking after itself, for now.
+        # Only the client can have signed it, and it was not us who sent it: it is looking after
+        # itself, for now. Its spend may be one of our variants, to the byte.
         progress = replace(progress, others=progress.others or view.tip_height)
         if view.tip_height - progress.others < PATIENCE_BLOCKS:
             return Decision(progress)

@@ -193,7 +193,11 @@ class Towers:
                     txid=holding.txid if holding is not None else "",
                 )
             )
-        lost = [f"it does not hold {p.act.value} {p.leg.value}" for p in packages if not p.held]
+        lost = [
+            f"it does not hold our {name[2].value} of leg {name[1].value.upper()}"
+            for name, left in tower.left.items()
+            if left.holding is not None and not left.held
+        ]
         return TowerStatus(
             tower.address,
             tower.acts,

@@ -164,6 +164,16 @@ def test_a_client_that_acts_is_left_alone_until_blocks_went_by_without_it() -> N
     assert fee(REFUND_I, sent(then)) > 300
 
 
+def test_a_client_that_sends_just_what_the_tower_would_send_is_left_alone_too() -> None:
+    done = finish(REFUND_I, REFUND_I.ways[0], 0, b"")
+    spend = refunded(txid=done.txid.hex(), to_beat=done.fee)
+    own = view(I, lock(I, spend=spend), median_time=LATE_I)
+    first = look(REFUND_I, own, now=LATE_I)
+    assert first.send == ()
+    next_block = msgspec.structs.replace(own, tip_height=1001)
+    assert look(REFUND_I, next_block, None, first.progress, LATE_I).send == ()
+
+
 def test_what_is_in_a_block_is_left_alone_and_is_final_at_the_depth_of_the_terms() -> None:
     depth = TERMS.leg_i.depth
     for mined, final in ((1, False), (depth - 1, False), (depth, True)):
