@@ -242,7 +242,7 @@ def _judge_own_lock(state: SwapState, *, fresh: bool) -> SwapState:
         case Dead():
             return state
         case Unfunded():
-            found = reading.unknown_own_lock(state)
+            found = reading.unknown_own_lock(state) if state.restored else None
             if found is not None and found.depth > 0 and state.outcome is None:
                 return msgspec.structs.replace(state, own=_adopted(found))
             return _dead(state) if _too_late_to_start(state) else state
@@ -321,7 +321,8 @@ def _may_lock(state: SwapState) -> bool:
     """The lock gate, on the facts just observed (rules 4, 9, 10)."""
     if not reading.is_healthy(state) or state.now >= reading.lock_gate(state):
         return False
-    if state.restored:
+    # Who knows the secret claims their leg; a lock of his own would only be a gift.
+    if state.restored or isinstance(state.secret, Learned):
         return False
     if state.agreement.role is Role.INITIATOR:
         return True

@@ -71,7 +71,8 @@ def _lock(state: SwapState) -> list[Effect]:
     own = state.own
     gate_open = state.now < reading.lock_gate(state) and reading.is_healthy(state)
     answered = state.agreement.role is Role.INITIATOR or reading.their_lock_is_final(state)
-    if isinstance(own, Unfunded) and gate_open and answered and not state.cancelled:
+    wanted = not state.cancelled and not isinstance(state.secret, Learned)
+    if isinstance(own, Unfunded) and gate_open and answered and wanted:
         rate = max(fees.first_rate(view), _least_lock_rate(state))
         return [BuildLock(rate)] if rate <= deadlines.dearest_lock(state) else []
     # Who spent the lock's coins elsewhere by hand must not be outbid by the lock.

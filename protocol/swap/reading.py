@@ -86,7 +86,8 @@ def own_lock(state: SwapState) -> LockSeen | None:
 
 def unknown_own_lock(state: SwapState) -> LockSeen | None:
     """An output of the exact amount to our own script although this state knows of no lock of ours:
-    an older backup was put back, and the chain remembers what it does not. The deepest one."""
+    a stranger's, or, where an older state was put back, the chain remembers what it does not. The
+    deepest one."""
     if not isinstance(state.own, Unfunded):
         return None
     exact = _exact(own_view(state), state.agreement.own)

@@ -31,7 +31,7 @@ from protocol.swap.explain import phase_of
 from protocol.swap.machine import is_closed, material, step
 from protocol.swap.pending import next_deadline, pending
 from protocol.swap.states import SwapState
-from protocol.terms import LegName
+from protocol.terms import LegName, Role
 from swapd.engine import journal
 from swapd.engine.effects import perform
 from swapd.engine.observer import Observer
@@ -53,6 +53,10 @@ STEPS_AT_ONCE = 16
 """Effects performed in a row before the loop waits: a bound, far above what a swap needs."""
 
 _SAFE_WITHOUT_JOURNAL = (BroadcastClaim, BroadcastRefund, BroadcastKill, BroadcastChild)
+
+
+REVEAL_SECONDS = 10
+"""How long a first claim waits for the recovery file."""
 
 
 class Runner:
@@ -78,6 +82,7 @@ class Runner:
         self._cancel = False
         self._facts: Observed | None = None
         self._poked = trio.Event()
+        self._reveal_is_told = False
 
     @property
     def swap_id(self) -> bytes:
@@ -160,7 +165,21 @@ class Runner:
         if isinstance(effect, BroadcastLock):
             # Without it the loss of this machine would be the loss of the lock.
             await self._world.recovery.secure()
+        if isinstance(effect, BroadcastClaim) and self.state.agreement.role is Role.INITIATOR:
+            await self._tell_of_the_reveal()
         return await self._build(effect)
+
+    async def _tell_of_the_reveal(self) -> None:
+        """Has the recovery file know that the secret is out, if that can be had in a moment: a life
+        that does not know would obey the reveal gate. No claim waits longer."""
+        if self._reveal_is_told:
+            return
+        self._reveal_is_told = True
+        with trio.move_on_after(REVEAL_SECONDS):
+            try:
+                await self._world.recovery.secure()
+            except RecoveryError as error:
+                log.critical("swap.reveal_not_in_recovery_file", reason=str(error))
 
     async def _build(self, effect: Effect) -> bool:
         event = await perform(self._world, self.state, effect)

@@ -3,7 +3,7 @@
 Owns: which of its rows are newer than the journal's, how they get in. Must not know: files.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
 from msgspec import Struct
@@ -44,7 +44,9 @@ async def take_over(
     for saved in content.swaps:
         swaps += await _take(saved, store, newer=newer, now=now)
     if newer:
-        swaps += await _mark_others(content, store, now=now)
+        # What is open here and not in the newer file ended since: it only watches.
+        inside = {saved.swap_id for saved in content.swaps}
+        swaps += await mark_restored(store, now=now, but=inside)
     await _addresses(content, store, address_of)
     # Last: if this is cut off, the next start takes over the rest.
     await store.next_counter(GENERATION, content.generation)
@@ -61,13 +63,13 @@ async def _take(saved: Saved, store: Store, *, newer: bool, now: int) -> list[by
     return [saved.swap_id]
 
 
-async def _mark_others(content: Content, store: Store, *, now: int) -> list[bytes]:
-    """Swaps that are open here and not in the newer file ended since: they only watch."""
-    inside = {saved.swap_id for saved in content.swaps}
+async def mark_restored(store: Store, *, now: int, but: Collection[bytes] = ()) -> list[bytes]:
+    """Has all open swaps, except those of `but`, go on as restored ones; their ids. For a journal
+    that is known to be older than what was done. Raises RecoveryError, StoreError."""
     marked = []
     for row in await store.open_swaps():
         state = _read(row.swap_id, row.state)
-        if row.swap_id not in inside and not state.restored:
+        if row.swap_id not in but and not state.restored:
             await _append(store, restored(state), row.sequence, now=now)
             marked.append(row.swap_id)
     return marked

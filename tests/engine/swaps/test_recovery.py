@@ -1,5 +1,7 @@
 """The machine is lost at every single step of every story; words and recovery file go on."""
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 from trio.testing import MockClock
 
@@ -7,7 +9,7 @@ from protocol.assets import AssetId
 from protocol.swap.states import End, Unfunded
 from swapd.ports import RecoveryError, RecoveryStatus
 from swapd.recovery.content import Addresses, Content, Saved
-from swapd.recovery.takeover import take_over
+from swapd.recovery.takeover import mark_restored, take_over
 from tests.engine.swaps.stage import Party, Stage
 from tests.engine.swaps.stories import STORIES, check_books, locks_ever_sent
 from tests.engine.swaps.test_crashes import first_times, numbered
@@ -135,7 +137,7 @@ async def test_a_claim_waits_for_no_recovery_file(mock_clock: MockClock) -> None
 async def test_an_older_copy_of_the_database_makes_no_second_lock_and_ends_as_the_chains_say(
     mock_clock: MockClock,
 ) -> None:
-    """No recovery file says that it is old: an operator put back yesterday's disk."""
+    """No recovery file says what happened since: an operator put back yesterday's database."""
     for who in ("taker", "maker"):
         for moment in range(1, 5):
             stage = Stage(mock_clock)
@@ -146,6 +148,7 @@ async def test_an_older_copy_of_the_database_makes_no_second_lock_and_ends_as_th
                 for _ in range(moment):
                     await stage.block()
                 party.disk = copy
+                party.reborn = _marks(party)
                 await party.restart()
                 await stage.blocks(60, swap)
             end = party.end(swap)
@@ -154,6 +157,13 @@ async def test_an_older_copy_of_the_database_makes_no_second_lock_and_ends_as_th
                 continue
             assert end in SAFE, (who, moment)
             await check_books(party, swap, end)
+
+
+def _marks(party: Party) -> Callable[[], Awaitable[None]]:
+    async def mark() -> None:
+        await mark_restored(party.store, now=party.stage.clock.now())
+
+    return mark
 
 
 def _copied(disk: FakeDisk) -> FakeDisk:

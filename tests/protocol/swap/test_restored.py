@@ -88,12 +88,17 @@ def test_a_lock_that_only_the_chain_remembers_is_refunded_after_its_expiry(role:
 
 @pytest.mark.parametrize("role", Role)
 @pytest.mark.parametrize("depth", [0, 4])
-def test_an_older_backup_makes_no_second_lock(role: Role, depth: int) -> None:
-    """Nobody said that this database is an old one; the first lock is on the chain."""
+@pytest.mark.parametrize("again", [False, True])
+def test_where_the_agreed_amount_lies_already_no_second_lock_is_made(
+    role: Role, depth: int, again: bool
+) -> None:
+    """Ours, made in a life that nobody told of, or a stranger's: only a restored swap takes it for
+    its lock."""
     own_leg, _ = legs(role)
-    state = at(begun(role), 5, own=view(lock(own_leg, depth)), theirs=theirs_final(role))
+    before = restored(begun(role)) if again else begun(role)
+    state = at(before, 5, own=view(lock(own_leg, depth)), theirs=theirs_final(role))
     assert not owed(state, BuildLock)
-    assert isinstance(state.own, Released) is (depth > 0)
+    assert isinstance(state.own, Released) is (again and depth > 0)
 
 
 def test_a_participant_that_forgot_its_lock_learns_the_secret_from_its_claim() -> None:
@@ -150,3 +155,15 @@ def test_a_restored_swap_under_way_goes_on_to_its_end(role: Role) -> None:
     done = at(state, 90, own=view(lock(own_leg, 9)), theirs=theirs)
     assert done.outcome is not None
     assert done.outcome.end is End.COMPLETED
+
+
+def test_a_participant_that_knows_the_secret_does_not_lock_any_more() -> None:
+    """A stranger's gift to its script was claimed: the initiator's leg is there for the taking."""
+    gift = lock(legs(MAKER)[0], 1, spend=Spend(SpendKind.CLAIM, "c", 0, PREIMAGE))
+    held = step(begun(MAKER), LockBuilt(signed(MAKER)))
+    for before in (begun(MAKER), held):
+        state = at(before, 5, own=view(gift), theirs=theirs_final(MAKER))
+        assert isinstance(state.secret, Learned)
+        assert not owed(state, BuildLock)
+        assert not owed(state, BroadcastLock)
+        assert owed(state, BuildClaim)

@@ -103,21 +103,19 @@ def judge_end(diary: Diary, truth: Truth, end: str) -> None:
     if end == "refunded" and _deepest(truth.own, diary.own, "refund", diary) is None:
         diary.faults.append("says refunded before its refund is final")
     if end == "never_funded":
-        ours = {txid for _, purpose, txid, _ in diary.sent if purpose == "lock"}
         found = truth.own.paying(diary.own.script)
-        if any(p.depth and p.ref.rpartition(":")[0] in ours for p in found):
+        if any(p.depth and diary.is_own_lock(p.ref) for p in found):
             diary.faults.append("says never funded while a lock of its own is in the chain")
 
 
 def _deepest(chain: Chain, leg: Leg, kind: str, diary: Diary) -> int | None:
     """The depth of a final spend of that kind that pays this party; None when there is none. Of
     its own leg only what it locked itself counts."""
-    ours = {txid for _, purpose, txid, _ in diary.sent if purpose == "lock"}
     for paid in chain.paying(leg.script):
         spent = chain.spender(paid.ref)
         if spent is None or spent[1] < leg.depth or witness_of(spent[0])[0] != kind:
             continue
-        if kind == "refund" and paid.ref.rpartition(":")[0] not in ours:
+        if kind == "refund" and not diary.is_own_lock(paid.ref):
             continue
         if all(script in diary.pays for script, _ in spent[0].outputs):
             return spent[1]

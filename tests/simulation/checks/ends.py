@@ -29,11 +29,10 @@ class Fate(NamedTuple):
 def fate_of(diary: Diary, books: Mapping[str, Books]) -> Fate:
     """Read from the blocks."""
     own, theirs = diary.own, diary.theirs
-    ours = {txid for _, purpose, txid, _ in diary.sent if purpose == "lock"}
     locks = [
         output
         for output in books[own.family].by_script.get(own.script, [])
-        if output.ref.rpartition(":")[0] in ours
+        if diary.is_own_lock(output.ref)
     ]
     got = any(
         _pays(books[theirs.family], output, diary) and output.units >= theirs.units
@@ -61,7 +60,9 @@ def judge(diary: Diary, books: Mapping[str, Books], violated: str = "") -> list[
     wrong = list(diary.faults)
     if len(diary.ends) > 1:
         wrong.append(f"ended more than once: {diary.ends}")
-    if not end:
+    if diary.forgot and any(purpose == "lock" for _, purpose, _, _ in diary.sent):
+        wrong.append("it locked in a life that had forgotten what it did before")
+    if not end and not diary.forgot:
         wrong.append("no end, although the world was calm for long enough")
     robbed = fate.taken and not fate.got
     if robbed and not violated:

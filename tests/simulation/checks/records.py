@@ -38,7 +38,9 @@ class Deal(NamedTuple):
 class Diary:
     """What one honest party of a deal did and said. `sent` holds (time, purpose, txid, fee) of each
     of its transactions that a node took, `ends` (time, end), `pays` the scripts that are its own,
-    `claims_pay` where its claims go. Times are true unix seconds, whatever its clock shows."""
+    `claims_pay` where its claims go. `forgot`: its machine was lost before a lock of it had left,
+    so that it may only watch; `adopted`: outputs of its script that it takes for its lock. Times
+    are true unix seconds, whatever its clock shows."""
 
     deal: Deal
     role: str
@@ -47,7 +49,15 @@ class Diary:
     ends: list[tuple[int, str]] = field(default_factory=list)
     revealed_at: int | None = None
     closed: bool = False
+    forgot: bool = False
+    adopted: set[str] = field(default_factory=set)
     faults: list[str] = field(default_factory=list)
+
+    def is_own_lock(self, ref: str) -> bool:
+        """Whether an output of its own script is its lock: of a transaction that it sent, or one
+        that it takes for its own because it may have forgotten."""
+        sent = {txid for _, purpose, txid, _ in self.sent if purpose == "lock"}
+        return ref in self.adopted or ref.rpartition(":")[0] in sent
 
     @property
     def own(self) -> Leg:

@@ -5,6 +5,7 @@ write or effect. Must not know: what a swap decides (`side`), chains' rules.
 """
 
 from collections.abc import Hashable
+from random import Random
 from typing import TYPE_CHECKING
 
 from protocol.swap.pending import holds_coins
@@ -40,6 +41,8 @@ class Daemon:
         self.trouble: dict[str, str] = {}
         self.is_up = True
         self.disk_full = False
+        self.loses_machine = False
+        self.losses = Random(f"losses {world.setting.seed} {name}")
         self._points_left = -1
 
     @property
@@ -80,10 +83,12 @@ class Daemon:
 
     def _restart(self) -> None:
         self.is_up = True
-        self.world.tell(f"{self.name} is up again")
+        lost, self.loses_machine = self.loses_machine, False
+        self.world.tell(f"{self.name} is up again{', on another machine' if lost else ''}")
+        self.world.tallies["machine lost"] += lost
         for side in self.sides:
             if not side.is_closed:
-                side.restore()
+                side.restore(lost=lost)
 
     def poke_all(self) -> None:
         """Each open swap looks."""

@@ -30,7 +30,8 @@ from protocol.swap.events import CancelRequested, Event, Observed
 from protocol.swap.facts import ChainView, Conflict, LockSeen, Restriction, Spend, SpendKind
 from protocol.swap.machine import begin, is_closed, material, step
 from protocol.swap.pending import next_deadline, pending
-from protocol.swap.states import Revealed, SwapState, Unknown
+from protocol.swap.restoring import restored
+from protocol.swap.states import Released, Revealed, SwapState, Unfunded, Unknown
 from protocol.swap.trimming import trimmed, with_shown
 from protocol.terms import LegName, other_leg, own_leg
 from tests.simulation.checks import acting
@@ -104,9 +105,16 @@ class Side:
         if self.daemon.is_up and self.daemon.trouble.get(self.own.family) != "error":
             self._flashes[ref] = spend
 
-    def restore(self) -> None:
-        """After a crash: what was encoded on disk is all there is."""
+    def restore(self, *, lost: bool = False) -> None:
+        """After a crash: what was encoded on disk is all there is; after the loss of the machine,
+        what some recovery file holds."""
         stored = self.journal[-1][1]
+        if lost and stored.outcome is None:
+            stored = restored(self._recovered())
+            self.journal.append((None, stored))
+            if isinstance(stored.own, Unfunded) and not self.diary.forgot:
+                self.diary.forgot = True
+                self.world.closed(self)  # it only watches, for longer than a world lasts
         self.state = decode(SwapState, encode(stored), max_size=_MAX_STATE)
         if self.state != stored:
             self.diary.faults.append("the journal decodes to another state")
@@ -117,6 +125,19 @@ class Side:
         self._due = False
         self._deadline = 0
         self.poke()
+
+    def _recovered(self) -> SwapState:
+        """A row that the file may have ended with: none is older than the newest lock that left,
+        nor than the reveal of a claim that did."""
+        rows = [state for _, state in self.journal]
+        least = 0
+        for index, (before, state) in enumerate(zip([None, *rows], rows, strict=False)):
+            own = before.own if before is not None else None
+            newer = isinstance(state.own, Released) and state.own != own
+            out = isinstance(state.secret, Revealed) and state.claim is not None
+            if newer or (out and not (before is not None and before.claim is not None)):
+                least = index
+        return self.daemon.losses.choice(rows[least:])
 
     def _wake(self) -> None:
         self._due = False
@@ -136,9 +157,11 @@ class Side:
         if is_closed(state):
             self.is_closed = self.diary.closed = True
             self.world.tell(f"{self.label} is closed")
+            forgot = self.diary.forgot
             for chain in (self.own, self.theirs):
                 chain.wants_blocks.pop(self.poke, None)
-            self.world.closed(self)
+            if not forgot:
+                self.world.closed(self)
             return
         due = next_deadline(state)
         if due is not None and due != self._deadline:
@@ -233,6 +256,8 @@ class Side:
     def _note(self, old: SwapState, new: SwapState) -> None:
         """What just became true for good goes into the diary, and before the judges."""
         now = self.world.work.now
+        if isinstance(new.own, Released) and not new.own.lock.coins:
+            self.diary.adopted.add(new.own.lock.tx.ref)
         if isinstance(new.secret, Revealed) and not isinstance(old.secret, Revealed):
             acting.judge_reveal(self.diary, self.truth, now)
             self.world.tell(f"{self.label} reveals")

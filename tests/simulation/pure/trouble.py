@@ -54,6 +54,11 @@ class Trouble:
             kind = rng.choice(_KINDS)
             moment = rng.randint(0, span if rng.random() < 0.5 else span // 5)
             world.work.at(world.work.now + moment, self._call(kind))
+        # Drawn apart, so that the worlds of older seeds stay what they were.
+        losses = Random(f"loss {world.setting.seed} {daemon.name}")
+        if world.setting.faults and losses.random() < 0.25:
+            moment = losses.randint(0, span if losses.random() < 0.5 else span // 5)
+            world.work.at(world.work.now + moment, self._call("loss"))
 
     def _call(self, kind: str) -> Callable[[], None]:
         return lambda: self.happen(kind)
@@ -78,6 +83,11 @@ class Trouble:
             daemon.arm(rng.randint(0, 6))
             world.work.after(world.unit, lambda: daemon.arm(-1))
             return
+        if kind == "loss":
+            daemon.loses_machine = True
+            daemon.arm(daemon.losses.randint(0, 6))
+            world.work.after(world.unit, self._keeps_machine)
+            return
         if kind in {"clock", "jump"}:
             self._clock(kind)
             return
@@ -96,6 +106,11 @@ class Trouble:
             world.tallies[f"node {kind}"] += 1
             daemon.poke_all()
             world.work.after(seconds, lambda: self._node_is_well(family))
+
+    def _keeps_machine(self) -> None:
+        if self._daemon.is_up:
+            self._daemon.arm(-1)
+            self._daemon.loses_machine = False
 
     def _disk_is_free(self) -> None:
         self._daemon.disk_full = False
