@@ -32,6 +32,7 @@ from swapd.ports import Clock, RecoveryError
 from swapd.recovery.content import Content, addresses_only
 from swapd.recovery.reading import read
 from swapd.recovery.takeover import Taken
+from swapd.store.restore import restore
 from swapd.store.sqlite import SqliteStore
 from swapd.tower.command import run_tower
 
@@ -339,6 +340,45 @@ def recover(
     for swap_id in taken.swaps:
         click.echo(f"restored swap {swap_id.hex()}")
     click.echo(f"{len(taken.swaps)} swaps were taken over; `swapd run` goes on with them")
+
+
+@cli.command("restore-backup")
+@_common
+@click.argument("backup", type=click.Path(path_type=Path))
+@click.option("--replace", is_flag=True, help="also where a sound database with swaps is in place")
+def restore_backup(
+    *,
+    file: Path | None,
+    network: str | None,
+    datadir: str | None,
+    settings: tuple[str, ...],
+    backup: Path,
+    replace: bool,
+) -> None:
+    """Put BACKUP, a file of `swap-cli backup`, in the place of the database.
+
+    It is read whole first and copied; what was in place is kept beside it. Open swaps in it claim,
+    refund and watch from then on and never lock; offers in it are ended. `swapd recover` adds what
+    a recovery file knows.
+    """
+    with _failures():
+        config = _load(file, network, datadir, settings).config
+        prepare(config.paths)
+        with locked(config.paths.lock):
+            done = restore(
+                Path.cwd() / backup,
+                config.paths.database,
+                network=config.network.value,
+                at=_clock(config).now(),
+                replace=replace,
+            )
+    click.echo(
+        f"{done.database}: {done.swaps} swaps, {done.open_swaps} of them open; "
+        f"the backup was {done.made}"
+    )
+    if done.set_aside is not None:
+        click.echo(f"what was there is in {done.set_aside}")
+    click.echo("next: `swapd recover FILE` if there is a recovery file, then `swapd run`")
 
 
 async def _recover(config: Config, signer: SeedSigner, path: Path | None) -> Taken:

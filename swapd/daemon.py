@@ -26,6 +26,7 @@ from swapd.control.server import serve
 from swapd.doctor import clock as clocks
 from swapd.doctor import files, reach
 from swapd.doctor.findings import Finding
+from swapd.engine import payouts, putback
 from swapd.engine.backups import Backups
 from swapd.engine.maker import Maker
 from swapd.engine.market import Market
@@ -36,7 +37,6 @@ from swapd.engine.operations.all import EngineOperations
 from swapd.engine.operations.book_events import SwapPump, pump_book
 from swapd.engine.operations.context import Context
 from swapd.engine.operations.swap_views import SwapViews
-from swapd.engine.payouts import search_all
 from swapd.engine.reservations import Reservations
 from swapd.engine.swaps import Swaps
 from swapd.engine.taker import Taker
@@ -47,6 +47,7 @@ from swapd.lookout import Lookout
 from swapd.network.client import Libp2pPeers
 from swapd.parts import check_chain, connect_chain, network_config
 from swapd.ports import (
+    PUT_BACK,
     Clock,
     Entropy,
     RecoveryError,
@@ -55,14 +56,12 @@ from swapd.ports import (
     StoreError,
 )
 from swapd.recovery.content import Content
-from swapd.recovery.keeper import Keeper
+from swapd.recovery.keeper import GENERATION, Keeper
 from swapd.recovery.reading import newest
 from swapd.recovery.takeover import Taken, take_over
 
 log = structlog.get_logger(__name__)
 
-TAKEN_OVER = "taken-over"
-"""In the store: the generation of the recovery file that this data directory began with."""
 
 DRAIN_SECONDS = 2.0
 """How often a drain looks whether anything is left, beside every change of a swap."""
@@ -104,7 +103,8 @@ class Daemon:
         NodeMisconfigured, StoreError (in exception groups) when it can't start."""
         for chain in self._chains.values():
             await check_chain(chain)
-        epoch = await self._network_epoch()
+        await self._take_over()
+        epoch = await putback.epoch(self._store, self._clock)
         peers = Libp2pPeers(
             network_config(self._config),
             self._signer.network_secret(epoch),
@@ -112,7 +112,6 @@ class Daemon:
         )
         mode = Mode()
         keeper = self._keeper(epoch, mode)
-        life = await self._take_over()
         world = World(
             chains=self._chains,
             peers=peers,
@@ -124,6 +123,8 @@ class Daemon:
             mode=mode,
             recovery=keeper,
         )
+        await putback.settle(world)
+        life = (await self._store.get("meta", payouts.LIFE) or b"").decode()
         async with trio.open_nursery() as safety:
             for chain in self._chains.values():
                 await safety.start(chain.run)
@@ -139,7 +140,7 @@ class Daemon:
             log.info("daemon.resumed", swaps=resumed)
             safety.start_soon(keeper.run)
             if life:
-                safety.start_soon(search_all, world, life)
+                safety.start_soon(payouts.search_all, world, life)
             if drain or await self._store.get(SPACE, DRAINING) is not None:
                 world.mode.drain()
             safety.start_soon(towers.run)
@@ -338,23 +339,24 @@ class Daemon:
             superseded=mode.only_watch,
         )
 
-    async def _take_over(self) -> str:
-        """Brings an older journal up to the newest recovery file. The name of a life that began
-        so, empty for one that did not."""
+    async def _take_over(self) -> None:
+        """Brings an older journal up to the newest recovery file."""
         network = self._config.network.value
         content = await newest(self._config.recovery.paths, self._signer, network=network)
         if content is not None:
             await self.recover(content)
-        return (await self._store.get("meta", TAKEN_OVER) or b"").decode()
 
     async def recover(self, content: Content, *, force: bool = False) -> Taken | None:
         """Takes a recovery file's swaps over where the journal knows less, or, with `force`, any
         that it lacks. Raises RecoveryError, StoreError."""
         now = self._clock.now()
         address_of = self._address_of
+        if content.generation > await self._store.counter(GENERATION):
+            # Before anything is taken over: cut off in between, it still holds.
+            await self._store.put(*PUT_BACK, b"a recovery file is newer")
         taken = await take_over(content, self._store, address_of=address_of, now=now, force=force)
         if taken is not None:
-            await self._store.put("meta", TAKEN_OVER, str(content.generation).encode())
+            await self._store.put("meta", payouts.LIFE, str(content.generation).encode())
             for swap_id in taken.swaps:
                 log.critical("recovery.taken_over", swap=swap_id.hex(), written=content.written_at)
         return taken
@@ -373,13 +375,6 @@ class Daemon:
             required=towers.required,
             max_fee_percent=towers.max_fee_percent,
         )
-
-    async def _network_epoch(self) -> int:
-        """That of our network key: the same at every start of this data directory, and newer than
-        that of any copy of the seed which was set up earlier (safety rule 24)."""
-        fresh = str(self._clock.now()).encode()
-        known = await self._store.put_new("meta", "network-epoch", fresh)
-        return int(known or fresh)
 
 
 def _is_drained(mode: Mode, swaps: Swaps, ledger: Reservations) -> bool:

@@ -7,15 +7,26 @@ from protocol.assets import AssetId
 from swapd.engine.world import World
 from swapd.ports import Store
 
-_SPACE = "address"
+SPACE = "address"
 
 
 async def fresh_address(world: World, asset: AssetId) -> str:
     """A payout address of the seed that was never given out, durably remembered."""
-    index = await world.store.next_counter(f"{_SPACE}:{asset}", 1)
+    index = await world.store.next_counter(counter_of(asset), 1)
+    key = key_of(world, asset, index)
+    await world.store.put(SPACE, key, str(index).encode())
+    return key.removeprefix(f"{asset}|")
+
+
+def counter_of(asset: AssetId) -> str:
+    """The store's counter of the addresses of `asset`."""
+    return f"{SPACE}:{asset}"
+
+
+def key_of(world: World, asset: AssetId, index: int) -> str:
+    """Under which an address is remembered."""
     address = world.chains[asset].address_of(world.signer.wallet_key(asset, index))
-    await world.store.put(_SPACE, f"{asset}|{address}", str(index).encode())
-    return address
+    return f"{asset}|{address}"
 
 
 async def known_addresses(world: World, asset: AssetId) -> dict[str, int]:
@@ -28,6 +39,6 @@ async def addresses_in(store: Store, asset: AssetId) -> dict[str, int]:
     prefix = f"{asset}|"
     return {
         key.removeprefix(prefix): int(value)
-        for key, value in await store.items(_SPACE)
+        for key, value in await store.items(SPACE)
         if key.startswith(prefix)
     }

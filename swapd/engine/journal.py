@@ -44,6 +44,10 @@ def replay(records: tuple[JournalRecord, ...]) -> SwapState:
     for record in records[1:]:
         event = load_event(record)
         stored = load_state(record)
+        if event is None and stored.restored:
+            # Another life's row: what came before it has nothing to say about it.
+            state = stored
+            continue
         if event is None or material(step(state, event)) != material(stored):
             message = f"swap {record.swap_id.hex()}: row {record.sequence} does not follow"
             raise StoreError(message)
@@ -55,7 +59,8 @@ async def write(
     store: Store, state: SwapState, event: Event | None, *, sequence: int, at: int
 ) -> None:
     """Appends a row; returns when it is on disk. Raises StoreError."""
-    name = type(event).__name__ if event is not None else "Agreed"
+    begun = "Restored" if state.restored else "Agreed"
+    name = type(event).__name__ if event is not None else begun
     record = JournalRecord(
         swap_id=state.agreement.swap_id,
         sequence=sequence,

@@ -231,7 +231,7 @@ class OwnOffers:
                 offer = self._offer(account, 1, 1, account.total)
                 return self._standing(tagged_hash(Tag.OFFER, encode(offer)), offer, account)
             try:
-                number = await self._world.store.next_counter(SLOTS, 1)
+                number = await self._world.store.next_counter(SLOTS, self._world.clock.now())
                 slot = _Slot(replace(account, slot=number))
                 await self._first_update(slot)
             except StoreError as error:

@@ -16,6 +16,9 @@ from swapd.ports import ChainError, StoreError
 
 log = structlog.get_logger("payouts")
 
+LIFE = "taken-over"
+"""In the store: the name of the life that was taken over last; a search is due for each."""
+
 _SPACE = "payout"
 RETRY_SECONDS = 60
 

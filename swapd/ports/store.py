@@ -3,6 +3,7 @@
 Must not know: any adapter.
 """
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from msgspec import Struct
@@ -82,6 +83,10 @@ class Store(Protocol):
 
     async def put(self, space: str, key: str, value: bytes) -> None: ...
 
+    async def put_all(self, space: str, values: Mapping[str, bytes]) -> None:
+        """Several at once: all, or none."""
+        ...
+
     async def put_new(self, space: str, key: str, value: bytes) -> bytes | None:
         """Writes only where nothing was; returns what was there before (None = written)."""
         ...
@@ -92,6 +97,10 @@ class Store(Protocol):
 
     async def next_counter(self, name: str, at_least: int) -> int:
         """max(stored + 1, at_least), durably; 0 was never given."""
+        ...
+
+    async def move_counters(self, by: int, *, below: int) -> None:
+        """Moves every counter that is below `below` on by `by`; all, or none."""
         ...
 
     async def backup(self, path: str, *, at: int) -> BackupMade:

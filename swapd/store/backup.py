@@ -15,6 +15,7 @@ from pathlib import Path
 
 from swapd.ports import BackupMade, BackupRefused, StoreError, StoreFull
 from swapd.store import checking, schema
+from swapd.store.errors import StoreDamagedError
 
 
 def fill(
@@ -59,10 +60,9 @@ def explained(target: Path) -> Iterator[None]:
     except OSError as error:
         kind = StoreFull if error.errno == errno.ENOSPC else StoreError
         raise kind(f"no backup was made at {target}: {error.strerror or error}") from error
-    except BackupRefused:
-        raise
-    except StoreError as error:
-        raise StoreError(f"no backup was made, what was written is not sound: {error}") from error
+    except StoreDamagedError as error:
+        message = f"no backup was made at {target}, what was written is not sound: {error.what}"
+        raise StoreError(message) from error
 
 
 def refuse_others(target: Path, *, live: Path, network: str) -> None:

@@ -14,7 +14,11 @@ class StoreFullError(StoreFull):
 
 
 class StoreDamagedError(StoreError):
-    """The file is no database of ours, or its content is broken."""
+    """The file is no database of ours, or its content is broken; `what` says how, in short."""
+
+    def __init__(self, message: str, what: str = "") -> None:
+        super().__init__(message)
+        self.what = what or message
 
 
 class StoreNewerError(StoreError):
@@ -63,7 +67,8 @@ def damaged(path: Path, what: str) -> StoreDamagedError:
     """The error for broken content, with the way back."""
     return StoreDamagedError(
         f"{path} is damaged or not swapd's database ({what}). It was left as it is. "
-        f"{way_back(path)}"
+        f"{way_back(path)}",
+        what,
     )
 
 

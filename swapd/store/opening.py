@@ -27,13 +27,6 @@ _OLDEST_SQLITE = (3, 37, 0)
 _MAGIC = b"SQLite format 3\0"
 """How every file of SQLite begins, unless it is empty."""
 
-JUMP = 1000
-"""How far counters move on in a database that was put back; those that count in seconds or
-milliseconds move by the clock."""
-
-_TIMES = 1_000_000_000
-"""Counters from here on count time."""
-
 log = structlog.get_logger("store")
 
 
@@ -107,11 +100,10 @@ def _put_back(path: Path, checked: Checked) -> str:
 
 
 def _note_put_back(connection: sqlite3.Connection, why: str) -> None:
-    """In one transaction: no number is given twice, the file is no copy any more, and whoever
-    works with it is told, until he says that he has seen to it (by deleting the value)."""
+    """In one transaction: the file is no copy any more, and whoever works with it is told, until he
+    says that he has seen to it (by deleting the value)."""
     log.warning("store.put_back", why=why)
     with _transaction(connection):
-        rows.jump(connection, by=JUMP, below=_TIMES)
         rows.set_meta(connection, schema.COPIED, None)
         rows.set_meta(connection, schema.DATABASE, os.urandom(16).hex())
         rows.put(connection, *PUT_BACK, why.encode())

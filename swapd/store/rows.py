@@ -162,7 +162,7 @@ def next_counter(connection: sqlite3.Connection, name: str, at_least: int) -> in
     return _count(connection, name, max(stored + 1, at_least, 1), old)
 
 
-def jump(connection: sqlite3.Connection, *, by: int, below: int) -> None:
+def move_counters(connection: sqlite3.Connection, *, by: int, below: int) -> None:
     """Moves every counter below `below` on by `by`."""
     statement = "SELECT name, value, digest FROM counter WHERE value < ?"
     for name, stored, old in connection.execute(statement, (below,)).fetchall():

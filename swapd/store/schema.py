@@ -190,12 +190,17 @@ def fill(
             connection.backup(destination, pages=_PAGES, progress=lambda *_: give_way())
             # The copy is one file on its own, without a -wal beside it.
             destination.execute("PRAGMA journal_mode = DELETE").fetchall()
-            destination.execute("BEGIN")
-            rows.set_meta(destination, COPIED, when)
-            destination.execute("COMMIT")
+            say_copied(destination, when)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def say_copied(connection: sqlite3.Connection, when: str) -> None:
+    """Has a file, in no transaction, say that it is a copy."""
+    connection.execute("BEGIN")
+    rows.set_meta(connection, COPIED, when)
+    connection.execute("COMMIT")
 
 
 def copy(connection: sqlite3.Connection, target: Path, when: str) -> None:

@@ -12,7 +12,7 @@ again. The file is locked exclusively while open.
 """
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -106,6 +106,15 @@ class SqliteStore:
         """Writes over what was there."""
         await self._write(lambda connection: rows.put(connection, space, key, value))
 
+    async def put_all(self, space: str, values: Mapping[str, bytes]) -> None:
+        """Writes over what was there; all, or none."""
+
+        def write(connection: sqlite3.Connection) -> None:
+            for key, value in values.items():
+                rows.put(connection, space, key, value)
+
+        await self._write(write)
+
     async def put_new(self, space: str, key: str, value: bytes) -> bytes | None:
         """Writes only where nothing was; returns what was there before (None = written)."""
 
@@ -128,6 +137,10 @@ class SqliteStore:
     async def next_counter(self, name: str, at_least: int) -> int:
         """max(stored + 1, at_least), durably; 0 was never given."""
         return await self._write(lambda connection: rows.next_counter(connection, name, at_least))
+
+    async def move_counters(self, by: int, *, below: int) -> None:
+        """Moves every counter that is below `below` on by `by`; all, or none."""
+        await self._write(lambda connection: rows.move_counters(connection, by=by, below=below))
 
     async def backup(self, path: str, *, at: int) -> BackupMade:
         """A verified copy at `path`; other calls are let through between its steps.

@@ -5,7 +5,7 @@ checkpoint *before* its effect, as with the real store: Cancelled means nothing 
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import trio
@@ -103,6 +103,11 @@ class FakeStore:
         self.disk.values[space, key] = value
         self._written("put")
 
+    async def put_all(self, space: str, values: Mapping[str, bytes]) -> None:
+        await self._about_to_write("put_all")
+        self.disk.values.update({(space, key): value for key, value in values.items()})
+        self._written("put_all")
+
     async def put_new(self, space: str, key: str, value: bytes) -> bytes | None:
         await self._about_to_write("put_new")
         before = self.disk.values.get((space, key))
@@ -139,3 +144,9 @@ class FakeStore:
     async def counter(self, name: str) -> int:
         await trio.lowlevel.checkpoint()
         return self.disk.counters.get(name, 0)
+
+    async def move_counters(self, by: int, *, below: int) -> None:
+        await self._about_to_write("move_counters")
+        moved = {name: value + by for name, value in self.disk.counters.items() if value < below}
+        self.disk.counters.update(moved)
+        self._written("move_counters")

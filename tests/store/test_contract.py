@@ -189,3 +189,23 @@ async def test_a_full_disk_is_told_with_a_remedy_and_loses_nothing(harness: Harn
     async with harness.opened() as store:
         assert await store.get("meta", "big") == BIG
         assert await store.history(swap_id(1)) == (record(1, 1), record(1, 2))
+
+
+async def test_several_values_are_written_together(harness: Harness) -> None:
+    async with harness.opened() as store:
+        await store.put("s", "a", b"1")
+        await store.put_all("s", {"a": b"2", "b": b"3"})
+        assert await store.items("s") == (("a", b"2"), ("b", b"3"))
+        await store.put_all("s", {})
+    async with harness.opened() as store:
+        assert await store.items("s") == (("a", b"2"), ("b", b"3"))
+
+
+async def test_small_counters_are_moved_and_large_ones_are_not(harness: Harness) -> None:
+    async with harness.opened() as store:
+        for name, value in (("small", 7), ("time", 10**9)):
+            await store.next_counter(name, value)
+        await store.move_counters(1000, below=10**9)
+    async with harness.opened() as store:
+        assert [await store.counter(name) for name in ("small", "time")] == [1007, 10**9]
+        assert await store.next_counter("small", 1) == 1008

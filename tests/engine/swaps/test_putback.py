@@ -1,0 +1,67 @@
+"""An older database is put back in the middle of a swap, and says so: nothing is lost by it."""
+
+import copy
+from functools import partial
+
+import pytest
+from trio.testing import MockClock
+
+from protocol.swap.states import End
+from swapd.engine import putback
+from swapd.engine.journal import load_state
+from swapd.ports import PUT_BACK
+from tests.engine.swaps.stage import WHO, Party, Stage
+from tests.engine.swaps.stories import check_books, locks_ever_sent
+
+SAFE = {End.COMPLETED, End.REFUNDED, End.NEVER_FUNDED}
+
+
+@pytest.mark.parametrize("who", ["taker", "maker"])
+@pytest.mark.parametrize("age", [1, 2, 4])
+async def test_a_swap_in_a_backup_ends_well_and_never_locks(
+    who: str, age: int, mock_clock: MockClock
+) -> None:
+    """The backup is `age` blocks old when it is put back, at each moment of a swap."""
+    for moment in range(6):
+        stage = Stage(mock_clock)
+        party = stage.taker if who == "taker" else stage.maker
+        async with stage.running():
+            swap = await stage.agree()
+            for _ in range(moment):
+                await stage.block()
+            old = copy.deepcopy(party.disk)
+            for _ in range(age):
+                await stage.block()
+            sent = {tx.txid for tx in locks_ever_sent(party, swap)}
+            old.values[PUT_BACK] = b"a test put it there"
+            party.disk, party.reborn = old, partial(_settle, party)
+            await party.restart()
+            await stage.blocks(60, swap)
+        assert {tx.txid for tx in locks_ever_sent(party, swap)} <= sent, "no lock is sent after it"
+        state = party.state(swap.swap_id)
+        if state.outcome is None:
+            assert not sent
+            continue
+        assert state.outcome.end in SAFE, (who, age, moment)
+        await check_books(party, swap, state.outcome.end)
+
+
+async def _settle(party: Party) -> None:
+    await putback.settle(party.world)
+
+
+async def test_all_open_swaps_are_restored_and_ended_ones_are_left_alone(
+    mock_clock: MockClock,
+) -> None:
+    stage = Stage(mock_clock)
+    party = stage.taker
+    async with stage.running():
+        ended = await stage.agree()
+        await stage.blocks(40, ended)
+        row = party.disk.journal[ended.swap_id][-1]
+        swap = await stage.agree()
+    await party.store.put(*PUT_BACK, b"")
+    WHO.set(party.name)
+    await putback.settle(party.world)
+    assert load_state(party.disk.journal[swap.swap_id][-1]).restored
+    assert party.disk.journal[ended.swap_id][-1] == row
