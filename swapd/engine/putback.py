@@ -69,7 +69,7 @@ async def _restore_swaps(world: World) -> int:
         try:
             state = journal.load_state(record)
         except StoreError as error:  # told and left alone by whoever resumes swaps
-            log.error("swap.not_restored", swap=record.swap_id.hex(), reason=str(error))  # noqa: TRY400
+            log.error("swap.not_restored", swap=record.swap_id.hex(), reason=str(error))  # noqa: TRY400 - the sentence says all
             continue
         if not state.restored:
             at, sequence = world.clock.now(), record.sequence + 1
