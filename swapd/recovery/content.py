@@ -9,9 +9,9 @@ with their coins, the other side's lock, start heights, destinations, what is re
 
 import zlib
 from collections.abc import Sequence
-from typing import Final
+from typing import Annotated, Final
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from protocol.codec import decode, encode
 from protocol.errors import DecodeError
@@ -21,6 +21,8 @@ HEADER: Final = b"swapd recovery file 1: useless without the words of its seed\n
 MAX_FILE: Final = 32 * 2**20
 MAX_CONTENT: Final = 64 * 2**20
 FORMAT: Final = 1
+MAX_ADDRESSES: Final = 1_000_000
+"""Of one asset: some times more than anybody swaps in a life."""
 GUESSED: Final = 500
 """Payout addresses of each asset that are looked for when no file tells how many there were."""
 
@@ -28,17 +30,17 @@ GUESSED: Final = 500
 class Saved(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """The newest journal row of an open swap; `state` as the journal encodes it."""
 
-    swap_id: bytes
-    sequence: int
-    at: int
+    swap_id: Annotated[bytes, Meta(min_length=32, max_length=32)]
+    sequence: Annotated[int, Meta(ge=1)]
+    at: Annotated[int, Meta(ge=0)]
     state: bytes
 
 
 class Addresses(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Payout addresses 1 to `last` of an asset were given out."""
 
-    asset: str
-    last: int
+    asset: Annotated[str, Meta(max_length=200)]
+    last: Annotated[int, Meta(ge=0, le=MAX_ADDRESSES)]
 
 
 class Content(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -47,9 +49,9 @@ class Content(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
 
     version: int
     network: str
-    generation: int
-    written_at: int
-    epoch: int
+    generation: Annotated[int, Meta(ge=0)]
+    written_at: Annotated[int, Meta(ge=0)]
+    epoch: Annotated[int, Meta(ge=0)]
     swaps: tuple[Saved, ...]
     addresses: tuple[Addresses, ...]
 

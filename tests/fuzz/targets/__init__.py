@@ -11,6 +11,7 @@ from tests.fuzz.targets import (
     gossipsub,
     nodes,
     parties,
+    recovery,
     rows,
     secrets,
     settings,
@@ -31,6 +32,7 @@ TARGETS: tuple[Target, ...] = (
     *settings.TARGETS,
     *rows.TARGETS,
     *secrets.TARGETS,
+    *recovery.TARGETS,
     *terminal.TARGETS,
     *towers.TARGETS,
 )
