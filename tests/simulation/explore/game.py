@@ -42,7 +42,9 @@ ROUNDS = 8
 class Scenario(NamedTuple):
     """`honest` are letters of parties that run the machine; the other side, if any, is played.
     `replaces` tells whether chain P replaces in its mempools. `start` seconds after the agreement.
-    `early` seconds that miners stamp ahead. `within` the stated assumptions, else beyond them."""
+    `early` seconds that miners stamp ahead. `within` the stated assumptions, else beyond them.
+    `stopped`: the clocks of the honest stand still, and blocks tell the time. `fickle`: the
+    adversary takes back claims that he has shown whenever he likes."""
 
     name: str
     honest: str
@@ -50,6 +52,8 @@ class Scenario(NamedTuple):
     start: int = 4
     early: int = 0
     within: bool = True
+    stopped: bool = False
+    fickle: bool = False
 
 
 class Left(NamedTuple):
@@ -112,7 +116,8 @@ class Game:
         self.depth = depth
         self.rules = judge.Rules()
         self.table = Table()
-        self.parties = Parties(self.rules, self.table)
+        stopped = scenario.start if scenario.stopped else None
+        self.parties = Parties(self.rules, self.table, stopped)
         self.now = scenario.start
         self.leg = 1
         self.adversary = next((x for x in "ip" if x not in scenario.honest), "")
@@ -197,7 +202,8 @@ class Game:
             at = self.at(world)
             found = list(moves.cheques(at, self.scenario.honest))
             if self.adversary:
-                known = Known(self.adversary, self.parties.units, left.out, left.made)
+                hides = 0 if self.scenario.fickle else 1
+                known = Known(self.adversary, self.parties.units, left.out, left.made, hides)
                 found += moves.adversary(at, known)
             self._moves[key] = found
         return found
@@ -355,6 +361,8 @@ class Game:
             return
         blind = self._turn(number, at, Options(blind=True))
         yield self._whole(letter, blind, 1, "has a node that is not healthy", active=False)
+        ahead = self._turn(number, at, Options(ahead=True))
+        yield self._whole(letter, ahead, 1, "hears of a block hours ahead", active=False)
         if any(point.what.startswith("sent") for point in usual.points):
             lost = self._turn(number, at, Options(lost=True))
             yield self._whole(letter, lost, 1, "sends in vain", active=False)

@@ -18,6 +18,9 @@ REVEAL_GATE = 120
 EXPIRY = (370, 165)
 """T_I, T_P: by leg."""
 
+RELEASED, RESERVED = 30, 60
+"""So late a taker that was away still locks; so long a maker waits for the other lock."""
+
 Both = tuple[Chain, Chain]
 
 
@@ -41,11 +44,11 @@ def _fate(chain: Chain, lock: Tx, kind: str) -> int:
     return by.depth if by is not None and by.kind == kind else -1
 
 
-def is_answerable(at: Both, leg: int) -> bool:
-    """The lock of `leg` is exact, final and unspent."""
+def is_answerable(at: Both, leg: int, but_by: str = "") -> bool:
+    """The lock of `leg` is exact, final and unspent, `but_by` this party."""
+    spends = [(lock, chains.spender(at[leg], lock.name)) for lock in locks(at[leg], leg, "ip"[leg])]
     return any(
-        lock.depth >= DEPTH[leg] and chains.spender(at[leg], lock.name) is None
-        for lock in locks(at[leg], leg, "ip"[leg])
+        lock.depth >= DEPTH[leg] and (spend is None or spend.by == but_by) for lock, spend in spends
     )
 
 
@@ -86,6 +89,8 @@ class Rules:
         was, is_now = type(before.own).__name__, type(after.own).__name__
         if is_now == "Released" and was != "Released":
             faults += self._lock_gate(leg, at, now, healthy)
+        if is_now != was and is_now in {"Killing", "Dead"} and not after.cancelled:
+            faults += self._given_up(was, is_now, leg, at, now)
         knew, knows = type(before.secret).__name__, type(after.secret).__name__
         if knows == "Revealed" and knew != "Revealed":
             faults += self._reveal_gate(at, now)
@@ -93,6 +98,8 @@ class Rules:
         if knows == "Learned" and knew != "Learned":
             shown = any(tx.kind == "claim" for tx in at[1].txs)
             faults += [] if shown else ["a preimage is learned that nobody has shown"]
+        if knew == "Learned" and knows != "Learned":
+            faults.append("a preimage that was learned is forgotten")
         if after.claim is not None and knows not in {"Revealed", "Learned"}:
             faults.append("a claim was signed while the secret is not out")
         if is_now == "Killing" and was == "Released" and knows == "Revealed":
@@ -140,13 +147,26 @@ class Rules:
         return faults
 
     @staticmethod
+    def _given_up(was: str, is_now: str, leg: int, at: Both, now: int) -> list[str]:
+        """Nobody gives up a swap that can still go well: only its gate, or the other lock, may be
+        the reason, or somebody who spends the coins."""
+        if now >= LOCK_GATE[leg] or was == "Killing" or (was, is_now) == ("Released", "Dead"):
+            return []
+        if leg == 0 and was != "Released" and now >= RELEASED:
+            return []
+        waits = 0 if was == "Released" else RESERVED
+        if leg == 1 and now >= waits and not is_answerable(at, 0):
+            return []
+        return [f"a swap is given up at {now} s for no reason"]
+
+    @staticmethod
     def _lock_gate(leg: int, at: Both, now: int, healthy: bool) -> list[str]:
         if locks(at[leg], leg, "ip"[leg]):
             return []  # it is out already
         faults = [] if healthy else ["a lock leaves while a node is not healthy"]
         if now >= LOCK_GATE[leg]:
             faults.append(f"a lock leaves at {now} s, its gate closed at {LOCK_GATE[leg]} s")
-        if leg == 1 and not is_answerable(at, 0):
+        if leg == 1 and not is_answerable(at, 0, "p"):
             faults.append("a lock leaves although the one it answers is not exact, final, unspent")
         return faults
 

@@ -38,12 +38,14 @@ class Block(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What the adversary knows: his letter, the terms, whether he has the preimage."""
+    """What the adversary knows: his letter, the terms, whether he has the preimage; `hides`: what
+    it costs him to take a claim back that he has shown."""
 
     by: str
     units: tuple[int, int]
     preimage: bool
     made: int
+    hides: int = 1
 
     @property
     def leg(self) -> int:
@@ -65,6 +67,7 @@ def adversary(at: tuple[Chain, Chain], known: Known) -> Iterator[Move]:
     """Everything that the other side can send."""
     yield from _locks(at[known.leg], known)
     yield from _spends(at, known)
+    yield from gift(at[1 - known.leg], known)
     for leg in (0, 1):
         yield from _withdrawals(at[leg], leg, known)
 
@@ -107,7 +110,17 @@ def _withdrawals(chain: Chain, leg: int, known: Known) -> Iterator[Move]:
     for tx in chain.txs:
         if tx.by == known.by and tx.kind == "claim" and not tx.depth:
             gone = chains.drop(chain, {tx.name})
-            yield Move(f"{known.by}'s claim is gone from mempools", leg, gone, 1)
+            yield Move(f"{known.by}'s claim is gone from mempools", leg, gone, known.hides)
+
+
+def gift(chain: Chain, known: Known) -> Iterator[Move]:
+    """Somebody pays the agreed amount to the script of the honest side, whose own lock is in no
+    block yet: later it could not be taken for it any more."""
+    leg = 1 - known.leg
+    if any(tx.kind == "lock" and tx.by != known.by and tx.depth for tx in chain.txs):
+        return
+    tx = Tx("a gift", "lock", "a stranger", ("s0",), RATE * VSIZE["lock"] // 1000, known.units[leg])
+    yield from _sent("a stranger pays to the script", leg, chain, tx, 1)
 
 
 def cheques(at: tuple[Chain, Chain], honest: str) -> Iterator[Move]:

@@ -36,6 +36,7 @@ TIP = 1000
 
 FEE_NEXT = 2000
 LOOKS = 16
+AHEAD = 3 * 3600
 _LEGS = (LegName.I, LegName.P)
 _LASTING = tuple(
     name
@@ -64,11 +65,12 @@ class Turn(NamedTuple):
 
 class Options(NamedTuple):
     """How a turn goes: `cancel` asked for by the operator, transactions `lost` on their way, a node
-    that is not healthy."""
+    that is not healthy, or one that tells of blocks hours `ahead` on the chain of their leg."""
 
     cancel: bool = False
     lost: bool = False
     blind: bool = False
+    ahead: bool = False
 
 
 NORMAL = Options()
@@ -89,16 +91,18 @@ class Judge(Protocol):
 
 
 class Parties:
-    """All states that either party was ever in, by number, and what each does at a look."""
+    """All states that either party was ever in, by number, and what each does at a look. `stopped`:
+    what their clocks show all the time, in seconds after the agreement."""
 
-    def __init__(self, judge: Judge, table: Table) -> None:
+    def __init__(self, judge: Judge, table: Table, stopped: int | None = None) -> None:
         begun = world()
         self.judge = judge
         self.table = table
+        self.stopped = stopped
         self.states: list[SwapState] = []
         self.closed: list[bool] = []
         self._known: dict[tuple[Any, ...], int] = {}
-        self._views: dict[tuple[int, int, tuple[str, ...], bool], ChainView] = {}
+        self._views: dict[tuple[int, int, tuple[str, ...], bool, int], ChainView] = {}
         self._aged: dict[tuple[int, int], int] = {}
         terms = begun.initiator.state.agreement.terms
         self.expiry = (terms.leg_i.expiry - T0, terms.leg_p.expiry - T0)
@@ -106,10 +110,12 @@ class Parties:
         self.first = (self.number(begun.initiator.state), self.number(begun.participant.state))
 
     def number(self, state: SwapState) -> int:
-        """The number of a state, as its journal keeps it."""
+        """The number of a state, as its journal keeps it, and of whether it is closed, which hangs
+        on what is seen of the chains."""
         outcome = state.outcome and msgspec.structs.replace(state.outcome, at=0)
         lasting = tuple(getattr(state, name) for name in _LASTING)
-        key = (state.agreement.role, outcome, *lasting)
+        closed = is_closed(state)
+        key = (state.agreement.role, outcome, closed, *lasting)
         found = self._known.get(key)
         if found is None:
             found = self._known[key] = len(self.states)
@@ -120,7 +126,7 @@ class Parties:
             again = decode(SwapState, encode(kept), max_size=1 << 20)
             assert again == kept, "a state survives its journal"
             self.states.append(again)
-            self.closed.append(is_closed(state))
+            self.closed.append(closed)
         return found
 
     def aged(self, number: int, leg: int) -> int:
@@ -135,13 +141,17 @@ class Parties:
         """What the party in state `number` does at time `now`."""
         return _Acting(self, number, at, now, options).run()
 
-    def view(self, leg: int, number: int, coins: tuple[str, ...], *, blind: bool) -> ChainView:
+    def view(
+        self, leg: int, number: int, coins: tuple[str, ...], now: int, *, blind: bool
+    ) -> ChainView:
         """What a node says of a leg; `coins` are those of our own lock on this chain."""
-        key = (leg, number, coins, blind)
+        stamped = 0 if self.stopped is None else now
+        key = (leg, number, coins, blind, stamped)
         found = self._views.get(key)
         if found is None:
             problems = ("not healthy",) if blind else ()
-            found = view_of(self.table[number], self.expiry[leg], frozenset(coins), problems)
+            chain, expiry = self.table[number], self.expiry[leg]
+            found = view_of(chain, expiry, frozenset(coins), problems, stamped)
             self._views[key] = found
         return found
 
@@ -173,10 +183,16 @@ def _aged(state: SwapState, leg: LegName) -> SwapState:
 
 
 def view_of(
-    chain: Chain, expiry: int, coins: frozenset[str], problems: tuple[str, ...] = ()
+    chain: Chain,
+    expiry: int,
+    coins: frozenset[str],
+    problems: tuple[str, ...] = (),
+    stamped: int = 0,
 ) -> ChainView:
-    """The chain of a leg as the machine's facts."""
-    median = T0 + expiry + 1 if chain.ripe >= chains.RIPE else T0
+    """The chain of a leg as the machine's facts; its blocks tell at least `stamped`, but nothing
+    past the expiry before they may."""
+    ripe = chain.ripe >= chains.RIPE
+    median = T0 + (max(stamped, expiry + 1) if ripe else min(stamped, expiry))
     locks = []
     for tx in chain.txs:
         if tx.kind != "lock":
@@ -245,10 +261,15 @@ class _Acting:
         coins = tuple(coin.ref for coin in signed.coins) if signed else ()
         blind = self.options.blind
         views = [
-            self.parties.view(leg, number, coins if leg == self.own else (), blind=blind)
+            self.parties.view(leg, number, coins if leg == self.own else (), self.now, blind=blind)
             for leg, number in enumerate(self.at)
         ]
-        return Observed(T0 + self.now, views[0], views[1])
+        if self.options.ahead:
+            far = T0 + self.now + AHEAD
+            theirs = views[1 - self.own]
+            views[1 - self.own] = msgspec.structs.replace(theirs, median_time=far)
+        stopped = self.parties.stopped
+        return Observed(T0 + (self.now if stopped is None else stopped), views[0], views[1])
 
     def values(self) -> tuple[Chain, Chain]:
         """Both chains."""
@@ -258,8 +279,10 @@ class _Acting:
         """One step, journalled before it is true."""
         old, new = self.state, step(self.state, event)
         self.state = new
-        if new.outcome is old.outcome and all(
-            getattr(new, name) is getattr(old, name) for name in _LASTING
+        if (
+            new.outcome is old.outcome
+            and all(getattr(new, name) is getattr(old, name) for name in _LASTING)
+            and is_closed(new) == self.parties.closed[self.disk]
         ):
             return
         number = self.parties.number(new)

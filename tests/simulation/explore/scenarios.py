@@ -18,6 +18,9 @@ SCENARIOS = (
     Scenario("both honest, beyond the assumptions", "ip", within=False),
     Scenario("taker honest, beyond the assumptions", "i", within=False),
     Scenario("maker honest, beyond the assumptions", "p", within=False),
+    Scenario("taker honest, its clock stands still", "i", stopped=True),
+    Scenario("maker honest, its clock stands still", "p", stopped=True),
+    Scenario("maker honest, claims hidden, beyond", "p", within=False, fickle=True),
 )
 
 USUAL = SCENARIOS[:3]

@@ -3,9 +3,10 @@
 Owns: the copy, the patch, the budget of each tier, `Verdict`. Must not know: which mutants there
 are (`catalogue`), how verdicts are shown.
 
-A mutant is looked for tier by tier, as it asks: worlds of the pure tier, worlds of whole daemons,
-and, for what no world can bring about because another rule stands behind it, the tests of the code
-itself. The worlds are the same at each run: a mutant that is caught once is caught always.
+A mutant is looked for tier by tier, as it asks: worlds of the pure tier, all interleavings of one
+swap, worlds of whole daemons, and, for what no world can bring about because another rule stands
+behind it, the tests of the code itself. The worlds are the same at each run: a mutant that is
+caught once is caught always.
 """
 
 import os
@@ -14,18 +15,24 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.simulation.explore.scenarios import SCENARIOS
 from tests.simulation.mutants.mutant import Mutant
 
 ROOT = Path(__file__).resolve().parents[3]
 _COPIED = ("protocol", "swapd", "tests", ".stubs")
 _IGNORED = shutil.ignore_patterns("__pycache__", "*.pyc", ".mypy_cache", ".ruff_cache")
 
-PURE_SEEDS = 16
-ENGINE_SEEDS = 30
 FIRST_SEED = 5_000
+BUDGETS = {
+    "pure": (FIRST_SEED, 16),
+    "explore": (0, len(SCENARIOS)),
+    "engine": (FIRST_SEED, 30),
+}
+"""By tier of worlds, the first one and how many."""
 
 
 class Verdict(NamedTuple):
@@ -46,16 +53,18 @@ def mutated(mutant: Mutant, text: str) -> str:
 
 def unsound(mutants: Sequence[Mutant]) -> str:
     """What the worlds and tests find in the code as it is: empty, or no verdict means anything."""
-    tiers = dict.fromkeys(tier for mutant in mutants for tier in mutant.tiers)
-    for tier in tiers:
-        if tier == "tests":
-            paths = tuple(dict.fromkeys(path for mutant in mutants for path in mutant.tests))
-            what = _tests(ROOT, paths)
-        else:
-            what = _worlds(ROOT, tier, FIRST_SEED, PURE_SEEDS if tier == "pure" else ENGINE_SEEDS)
-        if what:
-            return f"{tier}: {what}"
-    return ""
+    # Seeds and tests are the same for all; what is explored is each mutant's own.
+    wanted = dict.fromkeys(
+        (tier, m.only if tier == "explore" else "") for m in mutants for tier in m.tiers
+    )
+    paths = tuple(dict.fromkeys(path for mutant in mutants for path in mutant.tests))
+
+    def look(tier: str, only: str) -> str:
+        what = _tests(ROOT, paths) if tier == "tests" else _worlds(ROOT, tier, only)
+        return what and f"{tier}: {what}"
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return next(filter(None, pool.map(look, *zip(*wanted, strict=True))), "")
 
 
 def hunt(mutant: Mutant) -> Verdict:
@@ -77,7 +86,7 @@ def hunt(mutant: Mutant) -> Verdict:
 def _look(tree: Path, mutant: Mutant, tier: str) -> str:
     if tier == "tests":
         return _tests(tree, mutant.tests)
-    return _worlds(tree, tier, FIRST_SEED, PURE_SEEDS if tier == "pure" else ENGINE_SEEDS)
+    return _worlds(tree, tier, mutant.only)
 
 
 def _run(tree: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -91,8 +100,9 @@ def _run(tree: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def _worlds(tree: Path, tier: str, first: int, count: int) -> str:
-    done = _run(tree, "tests.simulation.mutants.hunt", tier, str(first), str(count))
+def _worlds(tree: Path, tier: str, only: str) -> str:
+    first, count = BUDGETS[tier]
+    done = _run(tree, "tests.simulation.mutants.hunt", tier, str(first), str(count), only)
     if done.returncode < 0:
         return "does not come to an end"
     if done.returncode:
