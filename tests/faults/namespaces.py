@@ -5,6 +5,7 @@ Every daemon reaches its own nodes by a cable of its own, which is never pulled.
 """
 
 import contextlib
+import itertools
 import os
 import shutil
 import subprocess
@@ -62,10 +63,13 @@ class Place:
 
 
 class Switch:
-    """Places by name, all on one switch. Names are of this process, so that worlds do not meet."""
+    """Places by name, all on one switch. Names are of this process, so that worlds do not meet,
+    and of this switch: the kernel takes its time to remove the cables of the one before."""
+
+    _count = itertools.count()
 
     def __init__(self, names: Sequence[str]) -> None:
-        tag = f"{os.getpid() % 100_000}"
+        tag = f"{os.getpid() % 100_000}{chr(ord('a') + next(self._count) % 26)}"
         # The third byte of the host cables' network: other worlds on this machine have their own.
         self._net = os.getpid() % 250 + 1
         self._hub = f"swapd-{tag}-hub"

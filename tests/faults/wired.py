@@ -113,5 +113,5 @@ async def _insist(fleet: Fleet) -> str:
 ALL: Final = (
     Bad("every chunk 0.2 s late", delay=0.2),
     Bad("one chunk in five lost and sent again", delay=0.02, loss=0.2),
-    Bad("one chunk in sixty breaks its connection", cut=0.016),
+    Bad("one chunk in twenty breaks its connection", cut=0.05),
 )
