@@ -1,0 +1,189 @@
+"""Mutants of watchtowers: what a tower accepts, does and keeps, and what its client relies on.
+
+Owns: the list. Must not know: how a mutant is applied or judged. All by tests: what they break is
+played there with real engines, towers and chains (tests/tower).
+"""
+
+from tests.simulation.mutants.mutant import Mutant
+
+PACKAGE = "protocol/tower/package.py"
+PLAN = "protocol/tower/plan.py"
+DECIDE = "protocol/tower/decide.py"
+KEEPER = "swapd/tower/keeper.py"
+TOWERS = "swapd/engine/towers.py"
+CHECKS = ("tests/protocol/tower/test_tower_packages.py",)
+LADDERS = ("tests/protocol/tower/test_tower_plans.py",)
+LOOKS = ("tests/protocol/tower/test_tower_decisions.py",)
+SERVED = ("tests/tower/test_tower_server.py",)
+CLIENT = ("tests/tower/test_towers_of_a_client.py",)
+
+
+def _mutant(name: str, what: str, path: str, old: str, new: str, tests: tuple[str, ...]) -> Mutant:
+    return Mutant(name, "22", what, path, old, new, tiers=("tests",), tests=tests)
+
+
+MUTANTS = (
+    # --- what a tower accepts ---
+    _mutant(
+        "tower takes refunds that are early",
+        "a package that says it is a refund, and is valid before the expiry",
+        PACKAGE,
+        "if package.act is Act.REFUND and time < package.watched.leg.expiry:",
+        "if package.act is Act.REFUND and time < 0:",
+        CHECKS,
+    ),
+    _mutant(
+        "tower takes fees above the cap",
+        "a tower may burn more than its client allowed",
+        PACKAGE,
+        "    if fee > package.max_fee:\n",
+        "    if fee > 2**60:\n",
+        CHECKS,
+    ),
+    _mutant(
+        "tower takes any signature",
+        "a client believes in packages that can't be used",
+        PACKAGE,
+        "        witness_signature(key, spend.sighash, variant.signature)\n",
+        "        len(key) + len(spend.sighash)\n",
+        CHECKS,
+    ),
+    _mutant(
+        "tower reads chains from anywhere",
+        "strangers make its nodes read years of blocks",
+        "swapd/tower/quotas.py",
+        "    if since < oldest:\n",
+        "    if since < 0:\n",
+        SERVED,
+    ),
+    _mutant(
+        "strangers fill a tower",
+        "fresh peer ids take all the room",
+        "swapd/tower/quotas.py",
+        ">= bounds.strangers:",
+        "> len(rows):",
+        SERVED,
+    ),
+    _mutant(
+        "older package replaces a newer",
+        "a package without the outpoint that confirmed",
+        KEEPER,
+        "if held.package != data and package.sequence <= older.sequence:",
+        "if held.package != data and package.sequence < 0:",
+        SERVED,
+    ),
+    _mutant(
+        "tower on another fork",
+        "a tower that watches coins of another chain than its client's",
+        KEEPER,
+        "            if not known:\n",
+        "            if known is None:\n",
+        SERVED,
+    ),
+    # --- what it does ---
+    _mutant(
+        "tower believes any preimage",
+        "32 bytes that open nothing are taken for the secret",
+        DECIDE,
+        "        if htlc.is_preimage(preimage):\n",
+        "        if preimage:\n",
+        LOOKS,
+    ),
+    _mutant(
+        "tower gives its client no time",
+        "each claim is sent twice, and dearer",
+        DECIDE,
+        "return _send(package, progress, view, way, None) if waited else Decision(progress)",
+        "return _send(package, progress, view, way, None)",
+        LOOKS,
+    ),
+    _mutant(
+        "tower outbids its own client",
+        "the client's claim is taken for the tower's, and lifted each block",
+        DECIDE,
+        "if progress.sent_ref == way.ref and spend.txid in _own_txids(package, way):",
+        "if spend.txid in _own_txids(package, way):",
+        LOOKS,
+    ),
+    _mutant(
+        "tower sends its client's lock",
+        "a lock that is being killed comes back as a bearer cheque",
+        DECIDE,
+        "keep = package.act is Act.CLAIM and len(lock.raw) <= MAX_RAW",
+        "keep = len(lock.raw) <= MAX_RAW",
+        LOOKS,
+    ),
+    _mutant(
+        "refund never yields",
+        "the other side's claim is outbid although the agreed coins can be had",
+        DECIDE,
+        "    return not claimed or max(now, view.median_time) >= package.yield_until\n",
+        "    return claimed or not claimed\n",
+        LOOKS,
+    ),
+    _mutant(
+        "tower uses a preimage before it is on disk",
+        "seen once in a mempool, lost by a crash",
+        KEEPER,
+        "        if decision.progress != row.progress:\n",
+        "        if decision.progress.final != row.progress.final:\n",
+        SERVED,
+    ),
+    # --- what its client relies on ---
+    _mutant(
+        "preimage with a tower before the reveal",
+        "a tower can reveal early",
+        PLAN,
+        '    known = preimage if isinstance(state.secret, Revealed) else b""\n',
+        "    known = preimage\n",
+        LADDERS,
+    ),
+    _mutant(
+        "dear variants good at once",
+        "a tower burns the most at the first moment",
+        PLAN,
+        "when = max(0, curve.start + passed - lag) if power >= FREE_RUNGS else 0",
+        "when = 0",
+        LADDERS,
+    ),
+    _mutant(
+        "lock leaves before its packages",
+        "off right after the lock, with nobody to claim",
+        TOWERS,
+        "releases = isinstance(before.own, Held) and isinstance(after.own, Released)",
+        "releases = False",
+        CLIENT,
+    ),
+    _mutant(
+        "reveal before its package",
+        "off right after the reveal, with nobody to claim",
+        TOWERS,
+        "reveals = isinstance(before.secret, Hidden) and isinstance(after.secret, Revealed)",
+        "reveals = False",
+        CLIENT,
+    ),
+    _mutant(
+        "tower believed without proof",
+        "a tower that lost everything counts as a tower",
+        TOWERS,
+        "            left.held = ticket_ in report.proven\n",
+        "            left.held = True\n",
+        CLIENT,
+    ),
+    _mutant(
+        "proof without the nonce",
+        "one proof, kept, stands for ever for a package that was thrown away",
+        PACKAGE,
+        "    return tagged_hash(Tag.TOWER_PROOF, nonce + data)\n",
+        "    return tagged_hash(Tag.TOWER_PROOF, data)\n",
+        (*CHECKS, *SERVED),
+    ),
+    _mutant(
+        "tower may keep another package",
+        "it says what it kept, and nobody reads it",
+        "swapd/engine/tower_talk.py",
+        "        if answer != Kept(ticket, digest(package)):\n",
+        "        if answer.ticket != ticket:\n",
+        SERVED,
+    ),
+)
