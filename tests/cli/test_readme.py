@@ -12,7 +12,14 @@ from swapd.cli.main import cli as tree
 from swapd.commands import cli as daemon
 from tests.cli.conftest import ROOT
 
-PAGES = ("README.md", "docs/money.md", "docs/operate.md", "docs/how-it-works.md", "docs/runbook.md")
+PAGES = (
+    "README.md",
+    "docs/money.md",
+    "docs/operate.md",
+    "docs/how-it-works.md",
+    "docs/runbook.md",
+    "docs/towers.md",
+)
 STANDS_FOR = {"OFFER": "0f" * 32, "SWAP": "5a" * 32, "ID": "5a" * 32}
 
 

@@ -90,6 +90,7 @@ async def test_a_bad_package_is_refused_and_its_sender_penalised(bench: Bench) -
     async with bench.running():
         stolen = replace(REFUND_P, destination=samples.payout("thief", LegName.P))
         assert await refused(bench, stolen) is Refusal.BAD_SIGNATURE
+        await trio.testing.wait_all_tasks_blocked()
         assert [peer for peer, _ in bench.peers.penalised] == ["client"]
         assert bench.disk.values == {}
 
