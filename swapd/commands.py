@@ -23,11 +23,11 @@ from swapd.daemon import Daemon
 from swapd.failures import explain
 from swapd.keys import initialise
 from swapd.keys.errors import SeedFileMissingError
-from swapd.keys.passphrase import choose, find, read_file
+from swapd.keys.passphrase import choose, find, passphrase_source, read_file
 from swapd.keys.secret import Secret, forbid_core_dumps
 from swapd.keys.signer import SeedSigner
 from swapd.lockfile import locked
-from swapd.paths import prepare
+from swapd.paths import loose_permissions, prepare
 from swapd.ports import Clock, RecoveryError
 from swapd.recovery.content import Content, addresses_only
 from swapd.recovery.reading import read
@@ -195,18 +195,26 @@ def version() -> None:
 @cli.command()
 @_common
 @_passphrase_file
+@click.option(
+    "--locked", "watch_locked", is_flag=True, help="without a passphrase, watch until `unlock`"
+)
 def run(
+    *,
     file: Path | None,
     network: str | None,
     datadir: str | None,
     settings: tuple[str, ...],
     passphrase_file: Path | None,
+    watch_locked: bool,
 ) -> None:
     """Run the daemon in the foreground until SIGTERM, SIGINT or `swap-cli stop`.
 
+    With --locked, and no passphrase from a file or a credential nor anybody to type it, it looks
+    after open swaps with what was signed before, and calls for `swap-cli unlock`.
+
     A second signal ends it at once, which is always safe: everything is in the journal.
     """
-    _start(file, network, datadir, settings, passphrase_file)
+    _start(file, network, datadir, settings, passphrase_file, watch_locked=watch_locked)
 
 
 @cli.command()
@@ -234,6 +242,7 @@ def _start(
     passphrase_file: Path | None,
     *,
     drain: bool = False,
+    watch_locked: bool = False,
 ) -> None:
     with _failures():
         forbid_core_dumps()
@@ -245,9 +254,13 @@ def _start(
             log.configure(level=config.log.level, style=config.log.format, clock=clock)
             for warning in loaded.warnings:
                 structlog.get_logger("swapd").warning("config.warning", what=warning)
-            seed = _seed(config, passphrase_file)
-            signer = SeedSigner(seed, test_network=config.network.is_test, entropy=os.urandom)
-            running.run(config, signer, clock, drain=drain, warnings=loaded.warnings)
+            seed = None
+            watch = watch_locked or config.watch_when_locked
+            if not (watch and _nobody_knows(config, passphrase_file)):
+                _warn_of_loose(passphrase_file)
+                seed = _seed(config, passphrase_file)
+            open_seed = partial(initialise.open_seed, config.paths.seed)
+            running.run(config, seed, clock, open_seed, drain=drain, warnings=loaded.warnings)
 
 
 @cli.command()
@@ -427,6 +440,20 @@ def _clock(config: Config) -> Clock:
 
 def _complain(text: str) -> None:
     sys.stderr.write(f"swapd: {text}\n")
+
+
+def _nobody_knows(config: Config, passphrase_file: Path | None) -> bool:
+    """There is a seed to open, and neither a passphrase for it nor anybody to ask."""
+    if not config.paths.seed.exists() or _console() is not None:
+        return False
+    return passphrase_source(passphrase_file, os.environ) is None
+
+
+def _warn_of_loose(passphrase_file: Path | None) -> None:
+    """systemd sees to the mode of its credentials; of a file the operator must."""
+    loose = None if passphrase_file is None else loose_permissions(passphrase_file, readable=False)
+    if loose is not None:
+        structlog.get_logger("swapd").warning("passphrase.loose", what=loose)
 
 
 def _seed(config: Config, passphrase_file: Path | None) -> Secret:

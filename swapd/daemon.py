@@ -17,16 +17,14 @@ from protocol.assets import AssetId
 from protocol.swap.explain import summarise
 from protocol.swap.states import SwapState
 from swapd.alarms.sources.towers import TowerAlarms
-from swapd.api.amounts import AssetTable
 from swapd.api.events import EventLog, first_sequence
-from swapd.api.values import AssetInfo
 from swapd.config import Config
-from swapd.control.limits import Limits
 from swapd.control.server import serve
 from swapd.doctor import clock as clocks
 from swapd.doctor import files, reach
 from swapd.doctor.findings import Finding
 from swapd.engine import payouts, putback
+from swapd.engine.ahead import Ahead
 from swapd.engine.backups import Backups
 from swapd.engine.maker import Maker
 from swapd.engine.market import Market
@@ -45,7 +43,13 @@ from swapd.engine.towers import Towers, TowerSettings
 from swapd.engine.world import World
 from swapd.lookout import Lookout
 from swapd.network.client import Libp2pPeers
-from swapd.parts import check_chain, connect_chain, network_config
+from swapd.parts import (
+    asset_table,
+    check_chain,
+    connect_chain,
+    control_limits,
+    network_config,
+)
 from swapd.ports import (
     PUT_BACK,
     Clock,
@@ -134,6 +138,8 @@ class Daemon:
             towers = Towers(world, self._towers(), swaps)
             world.towers.guard(towers.hold_back)
             swaps.listen(towers.follow)
+            ahead = Ahead(world, swaps)
+            swaps.listen(ahead.follow)
             await safety.start(swaps.run)
             resumed = await swaps.resume()
             ledger.adopt(swaps.open())
@@ -144,6 +150,7 @@ class Daemon:
             if drain or await self._store.get(SPACE, DRAINING) is not None:
                 world.mode.drain()
             safety.start_soon(towers.run)
+            safety.start_soon(ahead.run)
             await self._market(world, peers, swaps, ledger, towers, epoch, ready, call=bool(life))
             safety.cancel_scope.cancel()
 
@@ -161,7 +168,7 @@ class Daemon:
     ) -> None:
         """The network and all that needs it; ends when asked to stop."""
         run = first_sequence(await self._store.next_counter("events", 1))
-        assets, book_log, swap_log = self._assets(), EventLog(run), EventLog(run)
+        assets, book_log, swap_log = asset_table(self._config), EventLog(run), EventLog(run)
         views = SwapViews(assets)
         async with trio.open_nursery() as nursery:
             await nursery.start(peers.run)
@@ -265,19 +272,13 @@ class Daemon:
         *,
         task_status: trio.TaskStatus[object] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        bounds = self._config.control
         await serve(
             operations,
             self._store,
             self._clock,
             self._config.paths.socket,
             on_stop=self.stop,
-            limits=Limits(
-                clients=bounds.clients,
-                rate=bounds.rate,
-                burst=bounds.burst,
-                subscriptions=bounds.subscriptions,
-            ),
+            limits=control_limits(self._config),
             task_status=task_status,
         )
 
@@ -304,17 +305,6 @@ class Daemon:
 
     def _socket(self) -> str:
         return str(self._config.paths.socket)
-
-    def _assets(self) -> AssetTable:
-        return AssetTable(
-            AssetInfo(
-                asset=params.asset_id,
-                chain=params.chain_id,
-                ticker=params.ticker,
-                decimals=params.decimals,
-            )
-            for params in self._config.known
-        )
 
     def _pairs(self) -> list[tuple[AssetId, AssetId]]:
         return [(pair.base, pair.quote) for pair in self._config.pairs]

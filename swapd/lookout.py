@@ -62,7 +62,7 @@ class Lookout:
             ModeAlarms(world.mode).look,
             self._hook.source,
         )
-        if config.pairs:
+        if config.pairs and not world.mode.locked:
             self.board.add(NetworkAlarms(world.peers, lambda: offers()[0] > 0).look)
         self.board.listen(AlarmPump(events).follow)
         self.board.listen(self._hook.follow)

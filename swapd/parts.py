@@ -6,9 +6,12 @@ engine, the tower, in which order parts start.
 
 import structlog
 
+from swapd.api.amounts import AssetTable
+from swapd.api.values import AssetInfo
 from swapd.chains.bitcoind import BitcoindChain
 from swapd.chains.config import NodeConfig
 from swapd.config import ChainConfig, Config
+from swapd.control.limits import Limits
 from swapd.keys.passphrase import read_file
 from swapd.network.client import NetworkConfig
 from swapd.network.limits import NetworkLimits
@@ -59,4 +62,28 @@ def network_config(config: Config) -> NetworkConfig:
         bootstrap=p2p.bootstrap,
         allow_private=p2p.allow_private,
         limits=NetworkLimits(max_connections=p2p.max_peers),
+    )
+
+
+def asset_table(config: Config) -> AssetTable:
+    """The coins that have names on this network, configured or not."""
+    return AssetTable(
+        AssetInfo(
+            asset=params.asset_id,
+            chain=params.chain_id,
+            ticker=params.ticker,
+            decimals=params.decimals,
+        )
+        for params in config.known
+    )
+
+
+def control_limits(config: Config) -> Limits:
+    """The bounds of the control socket."""
+    bounds = config.control
+    return Limits(
+        clients=bounds.clients,
+        rate=bounds.rate,
+        burst=bounds.burst,
+        subscriptions=bounds.subscriptions,
     )

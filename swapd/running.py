@@ -6,10 +6,10 @@ the daemon does.
 
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 import trio
@@ -18,10 +18,12 @@ from swapd import exitcodes
 from swapd.config import Config
 from swapd.daemon import Daemon
 from swapd.engine import hooks
+from swapd.keys.secret import Secret
 from swapd.keys.signer import SeedSigner
 from swapd.notify import Notifier
 from swapd.ports import Clock
 from swapd.store.sqlite import SqliteStore
+from swapd.watcher import OpenSeed, Watcher
 
 KILL_AT: Final = "SWAPD_REGTEST_KILL_AT"
 """Test hook, regtest only: names a file FILE. Each point passed (`journal:before:LockBuilt`, see
@@ -29,13 +31,27 @@ swapd.engine.hooks) is added to FILE.passed, and this process ends with SIGKILL 
 one a line: `journal:before:LockBuilt 2` is the second time since FILE.passed was begun."""
 
 
+class Stoppable(Protocol):
+    """What a signal ends in order."""
+
+    def stop(self) -> None: ...
+
+
 def run(
-    config: Config, signer: SeedSigner, clock: Clock, *, drain: bool, warnings: Sequence[str] = ()
+    config: Config,
+    seed: Secret | None,
+    clock: Clock,
+    open_seed: OpenSeed,
+    *,
+    drain: bool,
+    warnings: Sequence[str] = (),
 ) -> None:
-    """Until it was stopped, or is drained. Raises what a daemon raises when it can't start."""
+    """Until it was stopped, or is drained. Without a `seed` it is locked until somebody unlocks it.
+    Raises what a daemon raises when it can't start."""
     _arm(config, os.environ)
+    whole = partial(Daemon, warnings=warnings)
     trio.run(
-        partial(_run, config, signer, clock, Notifier(os.environ), drain=drain, warnings=warnings)
+        partial(_run, config, seed, clock, open_seed, Notifier(os.environ), whole, drain=drain)
     )
 
 
@@ -58,22 +74,32 @@ def _arm(config: Config, environ: Mapping[str, str]) -> None:
 
 async def _run(
     config: Config,
-    signer: SeedSigner,
+    seed: Secret | None,
     clock: Clock,
+    open_seed: OpenSeed,
     notifier: Notifier,
+    whole: Callable[..., Daemon],
     *,
     drain: bool,
-    warnings: Sequence[str],
 ) -> None:
     store = await SqliteStore.open(config.paths.database, network=config.network.value)
     try:
-        daemon = Daemon(
-            config, store=store, signer=signer, clock=clock, entropy=os.urandom, warnings=warnings
-        )
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_obey_signals, daemon, notifier)
+            signals = _Signals(notifier)
+            await nursery.start(signals.obey)
             nursery.start_soon(notifier.keep_alive)
-            await daemon.run(ready=lambda: notifier.ready("trading"), drain=drain)
+            if seed is None:
+                watcher = Watcher(
+                    config, store=store, clock=clock, entropy=os.urandom, open_seed=open_seed
+                )
+                signals.now(watcher)
+                seed = await watcher.run(ready=lambda: notifier.ready("LOCKED: swap-cli unlock"))
+            if seed is not None and not signals.stopping:
+                notifier.status("starting")
+                signer = SeedSigner(seed, test_network=config.network.is_test, entropy=os.urandom)
+                daemon = whole(config, store=store, signer=signer, clock=clock, entropy=os.urandom)
+                signals.now(daemon)
+                await daemon.run(ready=lambda: notifier.ready("running"), drain=drain)
             notifier.stopping()
             nursery.cancel_scope.cancel()
     finally:
@@ -81,13 +107,28 @@ async def _run(
     structlog.get_logger("swapd").info("daemon.stopped")
 
 
-async def _obey_signals(daemon: Daemon, notifier: Notifier) -> None:
-    """The first signal stops in order, the second at once."""
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        first = True
-        async for _ in signals:
-            if not first:
-                os._exit(exitcodes.CRASH)
-            first = False
-            notifier.stopping()
-            daemon.stop()
+class _Signals:
+    """The first signal stops what runs now in order, the second ends the process at once."""
+
+    def __init__(self, notifier: Notifier) -> None:
+        self._notifier = notifier
+        self._running: Stoppable | None = None
+        self.stopping = False
+
+    def now(self, running: Stoppable) -> None:
+        """This runs from now on."""
+        self._running = running
+        if self.stopping:
+            running.stop()
+
+    async def obey(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Until cancelled."""
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            task_status.started()
+            async for _ in signals:
+                if self.stopping:
+                    os._exit(exitcodes.CRASH)
+                self.stopping = True
+                self._notifier.stopping()
+                if self._running is not None:
+                    self._running.stop()

@@ -215,7 +215,7 @@ def _refunds(state: SwapState) -> list[Effect]:
         return []
     locks = list(reading.extra_locks(state))
     own = reading.own_lock(state)
-    if own is not None and (own.depth > 0 or _outlived(state, own)) and _wants_refund(state):
+    if own is not None and (own.depth > 0 or _outlived(state, own)) and wants_refund(state):
         locks.insert(0, own)
     effects: list[Effect] = []
     for lock in locks:
@@ -230,7 +230,7 @@ def _outlived(state: SwapState, own: LockSeen) -> bool:
     return killing and own.ref in reading.own_refs(state)
 
 
-def _wants_refund(state: SwapState) -> bool:
+def wants_refund(state: SwapState) -> bool:
     """Whether our own lock is ours to take back. Knowing the preimage, the participant takes the
     agreed coins instead, and turns to his refund only when their leg is gone or nearly so."""
     if state.outcome is not None:

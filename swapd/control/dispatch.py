@@ -13,6 +13,7 @@ import trio
 from msgspec import Raw, Struct
 
 from swapd import ports
+from swapd.api import calls
 from swapd.api.errors import ApiError, ErrorName
 from swapd.api.operations import Operations
 from swapd.api.table import Method
@@ -56,8 +57,8 @@ class Dispatcher:
 
     async def perform(self, method: Method, params: Struct, told: trio.Event) -> Struct | Raw:
         """The call's result. Raises ApiError only; anything else is logged and becomes one.
-        `told` is set once the client has its answer, or can't get it any more: after `stop` the
-        daemon goes on until then."""
+        `told` is set once the client has its answer, or can't get it any more: after `stop`, and an
+        `unlock` that ends a locked daemon, it goes on until then."""
         if not method.mutating:
             return await self._run(method, params)
         if self._mutating >= MAX_MUTATING:
@@ -70,7 +71,7 @@ class Dispatcher:
         async def to_its_end() -> None:
             try:
                 outcome.append(await self._run(method, params))
-                if method.name == "stop":
+                if method.name == "stop" or _is_unlocked(outcome[0]):
                     self._background.start_soon(self._stop, told)
             except ApiError as e:
                 outcome.append(e)
@@ -103,6 +104,10 @@ class Dispatcher:
                 raise
             raise error from e
         return result
+
+
+def _is_unlocked(outcome: Struct | Raw | ApiError) -> bool:
+    return isinstance(outcome, calls.UnlockResult) and outcome.was_locked
 
 
 def to_api_error(error: Exception, method: str) -> ApiError:

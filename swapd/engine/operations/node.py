@@ -5,6 +5,7 @@ Owns: those calls. Must not know: adapters, sockets.
 
 from protocol.swap import explain
 from protocol.swap.pending import next_deadline
+from protocol.swap.states import SwapState
 from swapd.api import calls
 from swapd.api.errors import ApiError, ErrorName
 from swapd.api.paging import page
@@ -61,9 +62,9 @@ class NodeOperations:
         problems: list[calls.Problem] = []
         chains = []
         for chain in self._c.world.chains.values():
-            health = await _chain_health(chain)
+            health = await chain_health(chain)
             chains.append(health)
-            problems += [_chain_problem(health, what) for what in health.problems]
+            problems += [chain_problem(health, what) for what in health.problems]
             problems += await _wallet_problems(chain, health)
         network_up, peers = True, 0
         try:
@@ -111,18 +112,8 @@ class NodeOperations:
 
     async def stop(self, params: calls.StopParams) -> calls.StopResult:  # noqa: ARG002 - interface
         withdrawn = len(self._c.offers.live())
-        swaps = []
-        for state in self._c.swaps.open():
-            said = explain.summarise(state)
-            swaps.append(
-                calls.StopSwap(
-                    swap_id=state.agreement.swap_id.hex(),
-                    phase=SwapPhase(said.phase.value),
-                    safe_unattended_until=said.safe_until,
-                    explanation=said.next_action,
-                )
-            )
-        return calls.StopResult(offers_withdrawn=withdrawn, open_swaps=tuple(swaps))
+        swaps = tuple(stop_swap(state) for state in self._c.swaps.open())
+        return calls.StopResult(offers_withdrawn=withdrawn, open_swaps=swaps)
 
     async def peer_list(self, params: calls.PeerListParams) -> calls.PeerListResult:
         try:
@@ -158,6 +149,17 @@ class NodeOperations:
         return calls.PeerDisconnectResult(disconnected=params.peer_id in known)
 
 
+def stop_swap(state: SwapState) -> calls.StopSwap:
+    """An open swap at a stop."""
+    said = explain.summarise(state)
+    return calls.StopSwap(
+        swap_id=state.agreement.swap_id.hex(),
+        phase=SwapPhase(said.phase.value),
+        safe_unattended_until=said.safe_until,
+        explanation=said.next_action,
+    )
+
+
 def _peer(peer: PeerInfo) -> PeerView:
     return PeerView(
         peer_id=peer.peer_id,
@@ -168,7 +170,8 @@ def _peer(peer: PeerInfo) -> PeerView:
     )
 
 
-async def _chain_health(chain: Chain) -> ChainHealth:
+async def chain_health(chain: Chain) -> ChainHealth:
+    """A node as it is now; never raises."""
     try:
         status = await chain.status()
     except ChainError as error:
@@ -220,7 +223,8 @@ async def _wallet_problems(chain: Chain, health: ChainHealth) -> list[calls.Prob
     return []
 
 
-def _chain_problem(health: ChainHealth, what: str) -> calls.Problem:
+def chain_problem(health: ChainHealth, what: str) -> calls.Problem:
+    """One of its problems with what to do."""
     if not health.reachable:
         remedy = "start the node, or correct its address"
     elif not health.synced:
