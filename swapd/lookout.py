@@ -14,6 +14,7 @@ from swapd.alarms.board import Board
 from swapd.alarms.hook import Hook
 from swapd.alarms.sources.chains import ChainAlarms
 from swapd.alarms.sources.host import DiskAlarms, ModeAlarms, NetworkAlarms
+from swapd.alarms.sources.recovery import RecoveryAlarms
 from swapd.alarms.sources.swaps import SwapAlarms
 from swapd.api.events import EventLog
 from swapd.config import Config
@@ -62,6 +63,8 @@ class Lookout:
             ModeAlarms(world.mode).look,
             self._hook.source,
         )
+        if not world.mode.locked:
+            self.board.add(RecoveryAlarms(world.recovery.status).look)
         if config.pairs and not world.mode.locked:
             self.board.add(NetworkAlarms(world.peers, lambda: offers()[0] > 0).look)
         self.board.listen(AlarmPump(events).follow)

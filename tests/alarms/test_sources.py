@@ -24,10 +24,19 @@ from swapd.alarms.sources.chains import (
     ChainAlarms,
 )
 from swapd.alarms.sources.host import DiskAlarms, ModeAlarms, NetworkAlarms
+from swapd.alarms.sources.recovery import RecoveryAlarms
 from swapd.alarms.sources.swaps import SwapAlarms
 from swapd.engine.mode import Mode
 from swapd.engine.pulse import Pulse
-from swapd.ports import NetworkDown, PeerInfo, Peers, StoreError, StoreFull
+from swapd.ports import (
+    NetworkDown,
+    PathStatus,
+    PeerInfo,
+    Peers,
+    RecoveryStatus,
+    StoreError,
+    StoreFull,
+)
 from tests.engine.swaps.conftest import stage as stage  # noqa: PLC0414 - a fixture
 from tests.engine.swaps.stage import BTC, COIN, LTC, Party, Stage, times_of
 from tests.fakes.store import FakeStore
@@ -336,6 +345,13 @@ async def test_the_network_is_looked_at(
 
     source = NetworkAlarms(cast("Peers", SimpleNamespace(peers=ask)), lambda: trading)
     assert told(await source.look()) == expected
+
+
+async def test_a_place_of_the_recovery_file_that_is_behind_is_told() -> None:
+    places = [PathStatus("/good", ok=True), PathStatus("/bad", ok=False, error="no space")]
+    (alarm,) = await RecoveryAlarms(lambda: RecoveryStatus(tuple(places))).look()
+    assert (alarm.code, alarm.severity, alarm.subject) == ("recovery_stale", "critical", "/bad")
+    assert alarm.text == "no space"
 
 
 async def test_a_mode_that_somebody_may_have_forgotten_is_told() -> None:
