@@ -245,6 +245,12 @@ class Book:
         if there is not None and there.offer.sequence <= cancel.sequence:
             self._remove(there, Why.CANCELLED)
 
+    def begin_history(self, maker: PublicKey, pair: bytes, number: int) -> None:
+        """The maker is there and was heard of in `pair` up to log `number`: for ourselves, in a
+        life that does not know what an earlier one said."""
+        self.admit(maker)
+        self._shelves[maker].saw(pair, number)
+
     def raise_floor(self, floor: Floor) -> None:
         """Ends every offer of the maker up to the floor."""
         shelf = self._shelves.get(floor.maker)

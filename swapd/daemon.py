@@ -174,13 +174,13 @@ class Daemon:
             await nursery.start(peers.run)
             market = Market(world, self._pairs(), epoch=epoch)
             await nursery.start(market.run)
-            if call:
-                market.call()
             offers = OwnOffers(world, market, held=ledger.held)
             swaps.listen(offers.follow)
             await offers.start(swaps.get, swaps.open())
             swaps.listen(SwapPump(world, views, swap_log).follow)
             await nursery.start(offers.run)
+            if call:
+                await offers.call()
             nursery.start_soon(pump_book, world, market, assets, book_log)
             lookout = self._lookout(world, swaps, offers, market, EventLog(run))
             lookout.board.add(TowerAlarms(towers.status, towers.uncovered).look)

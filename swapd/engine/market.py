@@ -294,8 +294,12 @@ class Market:
         """Never speaks for our key again: leases end what others still show of us."""
         self._publisher.fall_silent()
 
-    def call(self) -> None:
-        """Has an older daemon with our seed hear of us; for one that was restored."""
+    def call(self, floor: Floor, signed: Signed) -> None:
+        """On every pair, for one that took over from another life: what that one offered is void,
+        and an older daemon with our seed hears of us."""
+        for pair in self.pairs:
+            self._book.begin_history(self._own, pair, floor.number)
+        self.withdraw_all(floor, signed)
         self._publisher.call()
 
     async def retire(self) -> None:

@@ -232,8 +232,9 @@ class Intake:
     def _is_twins(self, heartbeat: Heartbeat) -> bool:
         """Ours only grow: one that is ahead of all that this run signed is a copy's."""
         own = self._own_last
-        same = own is not None and heartbeat.epoch == own.epoch
-        return same and own is not None and heartbeat.counter > own.counter
+        if own is None or heartbeat.epoch != own.epoch:
+            return False
+        return heartbeat.counter >= own.counter and heartbeat != own
 
     def _certificate(self, item: Item, now: int, moment: int, _notes: Notes) -> None:
         certificate = open_certificate(item.signed, now=now)

@@ -28,6 +28,7 @@ from protocol.offers import (
     Cancel,
     Floor,
     Offer,
+    Signed,
     pair_id,
 )
 from protocol.signing import Tag, tagged_hash
@@ -186,11 +187,23 @@ class OwnOffers:
             for slot in self._slots.values():
                 slot.public = None
 
+    async def call(self) -> None:
+        """Says on every pair that whatever an earlier life of this seed offered is void, and that
+        we are here."""
+        async with self._speaking:
+            try:
+                self._market.call(*await self._floor())
+            except StoreError as error:
+                _log.error("an earlier life's offers end by its silence only", why=str(error))
+
     async def _say_floor(self) -> None:
+        self._market.withdraw_all(*await self._floor())
+
+    async def _floor(self) -> tuple[Floor, Signed]:
         world, number = self._world, await self._next(LOG)
         maker, now = world.signer.maker_key(), world.clock.now()
         floor = Floor(OFFER_VERSION, maker, number, number - 1, now)
-        self._market.withdraw_all(floor, await sign_own(world, Tag.FLOOR, floor))
+        return floor, await sign_own(world, Tag.FLOOR, floor)
 
     def _adopt(self, running: Iterable[SwapState]) -> None:
         for state in running:

@@ -342,6 +342,39 @@ async def test_an_older_daemon_with_the_same_seed_falls_silent(
     await taker.until(lambda: [f.offer.maximum for f in taker.asks()] == [COIN], seconds=100)
 
 
+async def test_a_new_life_of_a_seed_voids_what_the_lost_one_offered_and_trades_on(
+    stage: Stage, autojump_clock: MockClock
+) -> None:
+    """The lost machine is gone without a goodbye; its lease would be kept alive by the new one."""
+    lost = await stage.node("before", seed="one seed", epoch=1)
+    taker = await stage.node("taker")
+    await lost.offers.post(draft())
+    await taker.until(taker.asks)
+    newer = await stage.node("after", seed="one seed", epoch=2)
+    stage.clock.advance(1)
+    await newer.offers.call()
+    await taker.until(lambda: not taker.asks(), seconds=5)
+    with trio.fail_after(5):
+        await lost.market.superseded.wait()
+    assert lost.world.mode.watch_only
+    assert not newer.world.mode.watch_only
+    await newer.offers.post(draft(maximum=COIN))
+    await taker.until(lambda: [f.offer.maximum for f in taker.asks()] == [COIN], seconds=100)
+
+
+async def test_of_two_copies_of_one_daemon_both_only_watch(
+    stage: Stage, autojump_clock: MockClock
+) -> None:
+    one = await stage.node("one", seed="one seed", epoch=1)
+    await one.offers.post(draft())
+    copy = await stage.node("copy", seed="one seed", epoch=1)
+    stage.clock.advance(1)
+    await copy.offers.post(draft(maximum=COIN))
+    with trio.fail_after(100):
+        await one.market.superseded.wait()
+    assert one.world.mode.watch_only
+
+
 class Liar:
     """Answers every book request with the same items, and counts."""
 
