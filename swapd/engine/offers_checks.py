@@ -16,6 +16,7 @@ from protocol.swap.timelocks import ScheduleRefused, depth_for, schedule
 from protocol.terms import Kind
 from swapd.api.amounts import format_units
 from swapd.api.errors import ApiError, ErrorName
+from swapd.engine.node_errors import node_error
 from swapd.engine.offers_account import ACCOUNT_VERSION, Account
 from swapd.engine.world import World
 from swapd.policy import AssetLimits, Policy
@@ -24,10 +25,6 @@ from swapd.ports import (
     ChainError,
     ChainStatus,
     InsufficientFunds,
-    NodeMisconfigured,
-    NodeUnreachable,
-    WalletLocked,
-    WalletMissing,
 )
 
 MIN_LIFETIME: Final = 60
@@ -110,20 +107,6 @@ async def check_funds(chain: Chain, units: int, *, promised: int) -> None:
         raise ApiError(ErrorName.INSUFFICIENT_FUNDS, message, "deposit, or offer less") from error
     except ChainError as error:
         raise node_error(error) from error
-
-
-def node_error(error: ChainError) -> ApiError:
-    """A node's failure as the operator is told it."""
-    if isinstance(error, WalletLocked):
-        remedy = "unlock the node's wallet (walletpassphrase)"
-        return ApiError(ErrorName.WALLET_LOCKED, str(error), remedy)
-    if isinstance(error, WalletMissing):
-        return ApiError(ErrorName.WALLET_MISSING, str(error))
-    if isinstance(error, NodeMisconfigured):
-        return ApiError(ErrorName.NODE_MISCONFIGURED, str(error), "see `health` for what to change")
-    if isinstance(error, NodeUnreachable):
-        return ApiError(ErrorName.NODE_UNREACHABLE, str(error), "start the node, then try again")
-    return ApiError(ErrorName.NODE_NOT_READY, str(error), "wait until the node is ready")
 
 
 # --- One rule each ----------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from swapd.doctor.findings import Finding
 from swapd.engine.asking import MakerSilent, TakeRefused
 from swapd.engine.backups import Backups
 from swapd.engine.market import Market
+from swapd.engine.node_errors import node_error
 from swapd.engine.offers import OwnOffers
 from swapd.engine.operations.swap_views import SwapViews
 from swapd.engine.reservations import Limit
@@ -27,13 +28,9 @@ from swapd.ports import (
     ChainError,
     InsufficientFunds,
     NetworkDown,
-    NodeMisconfigured,
-    NodeUnreachable,
     PeerError,
     StoreError,
     StoreFull,
-    WalletLocked,
-    WalletMissing,
 )
 
 
@@ -89,12 +86,9 @@ def as_api_error(error: Exception) -> ApiError:
         if error.unconfirmed > 0:
             return ApiError(ErrorName.FUNDS_UNCONFIRMED, message)
         return ApiError(ErrorName.INSUFFICIENT_FUNDS, message)
+    if isinstance(error, ChainError):
+        return node_error(error)
     names: tuple[tuple[type[Exception], ErrorName], ...] = (
-        (WalletLocked, ErrorName.WALLET_LOCKED),
-        (WalletMissing, ErrorName.WALLET_MISSING),
-        (NodeMisconfigured, ErrorName.NODE_MISCONFIGURED),
-        (NodeUnreachable, ErrorName.NODE_UNREACHABLE),
-        (ChainError, ErrorName.NODE_NOT_READY),
         (BackupRefused, ErrorName.BACKUP_REFUSED),
         (StoreFull, ErrorName.DISK_FULL),
         (StoreError, ErrorName.STORE_FAILED),

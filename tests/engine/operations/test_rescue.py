@@ -9,7 +9,7 @@ from trio.testing import MockClock
 from protocol.bitcoin.htlc import parse_witness_script
 from protocol.bitcoin.tx import parse_tx
 from protocol.swap.agreement import Agreement
-from protocol.swap.states import Hidden, Killing, Learned, Revealed
+from protocol.swap.states import Hidden, Killing, Learned, Released, Revealed
 from protocol.terms import LegName
 from swapd.api import calls
 from swapd.ports import Broadcast
@@ -231,3 +231,25 @@ async def test_a_learned_preimage_turns_the_open_claim_into_a_whole_one(
     claims = of(found, "claim")
     assert claims
     assert {tx.useful_until for tx in claims} == {times_of(swap).claim_deadline}
+
+
+async def test_a_bumped_lock_comes_with_a_refund_for_each_version_until_one_is_final(
+    mock_clock: MockClock,
+) -> None:
+    stage = Stage(mock_clock)
+    async with stage.running():
+        stage.idle = {LegName.I}
+        swap = await stage.agree()
+        stage.taker.btc.fee_next = 20_000
+        await stage.block()
+        own = stage.taker.state(swap.swap_id).own
+        assert isinstance(own, Released)
+        assert len(own.lock.refs) == 2
+        found = await rescue(stage.taker, swap)
+        assert {tx.spends for tx in of(found, "refund")} == set(own.lock.refs)
+        assert any("several versions" in note for note in found.notes)
+        stage.idle = set()
+        for _ in range(2):
+            await stage.block()
+        found = await rescue(stage.taker, swap)
+    assert {tx.spends for tx in of(found, "refund")} == {own.lock.tx.ref}
