@@ -218,8 +218,8 @@ def _if_away(state: SwapState, said: Summary, risk: Risk) -> str:
         )
     if isinstance(state.secret, Revealed):
         return (
-            "Our coins: the preimage is out, so the other side can claim them, and ours must be in "
-            "a block before the other side's expiry. Stay on until our claim is final."
+            "Our coins are at stake: the preimage is out, so the other side can claim them, and "
+            "our claim must be in a block before the other side's expiry. Stay on until it is final."
         )
     if isinstance(state.secret, Learned):
         return (
@@ -228,8 +228,8 @@ def _if_away(state: SwapState, said: Summary, risk: Risk) -> str:
         )
     if said.safe_until == 0 or said.safe_until <= state.now:
         return (
-            "Our coins: the other side can claim them, and we must then claim in time; or we must "
-            "take them back. Stay on until one of the two is final."
+            "Our coins are at stake: the other side can claim them, and we must then claim in "
+            "time; or we must take them back. Stay on until one of the two is final."
         )
     return (
         "Nothing until then. From then on our refund must be sent, or the other side may claim "

@@ -12,6 +12,9 @@ from swapd.ports import ChainStatus
 AHEAD_SECONDS = 3 * 3600
 """No pair of chains stands still for so long."""
 
+OFFSET_SECONDS = 60
+"""What a node's peers say of its clock is right to some seconds."""
+
 _TIME_ERROR = 5
 _TIMEX_BYTES = 256
 
@@ -23,6 +26,9 @@ def by_chains(now: int, statuses: Sequence[ChainStatus]) -> list[Finding]:
         if now < status.median_time:
             what = f"the clock is {status.median_time - now} s behind the chain's median time"
             found.append(finding("clock_behind", status.ticker, what))
+        if abs(status.time_offset) > OFFSET_SECONDS:
+            what = f"the node's peers say that its clock is off by {status.time_offset} s"
+            found.append(finding("clock_off", status.ticker, what))
     if statuses and all(now - status.tip_time > AHEAD_SECONDS for status in statuses):
         least = min(now - status.tip_time for status in statuses)
         what = f"the newest block of any chain is {least // 60} minutes old"

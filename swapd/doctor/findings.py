@@ -48,6 +48,9 @@ CODES: Final[Mapping[str, Code]] = MappingProxyType(
         "clock_ahead": Code(
             _WARNING, "the clock is far beyond the newest blocks of every chain", "set it: NTP"
         ),
+        "clock_off": Code(
+            _WARNING, "the peers of a node have another time than it", "set the clock: NTP"
+        ),
         "clock_not_synchronised": Code(
             _WARNING,
             "nothing keeps the clock right",

@@ -135,6 +135,11 @@ def test_a_clock_behind_median_time_and_one_far_ahead_are_found() -> None:
     assert clock.by_chains(NOW, [old, status()]) == [], "one chain alone may stand still"
 
 
+def test_a_clock_that_the_nodes_peers_contradict_by_over_a_minute_is_found() -> None:
+    for offset, expected in ((60, set()), (61, {"clock_off"}), (-61, {"clock_off"})):
+        assert codes(clock.by_chains(NOW, [status(time_offset=offset)])) == expected
+
+
 def test_the_kernel_is_believed_only_when_it_says_no() -> None:
     assert codes(clock.by_kernel(synchronised=False)) == {"clock_not_synchronised"}
     assert clock.by_kernel(synchronised=True) == clock.by_kernel(synchronised=None) == []

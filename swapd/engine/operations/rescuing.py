@@ -35,8 +35,8 @@ Of the variants of one transaction only one can be mined. On Bitcoin a dearer on
 cheaper one that hangs; most Litecoin nodes keep what they saw first: choose well there."""
 
 _PAYS_TO_SEED = """\
-The addresses paid to belong to your seed: any wallet that restores the 24 words finds them at the \
-paths below, and so does a new swapd."""
+Addresses with a path below belong to your seed: any wallet that restores the 24 words finds them \
+there, and so does a new swapd."""
 
 
 async def rescue(
