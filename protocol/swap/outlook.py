@@ -219,7 +219,7 @@ def _if_away(state: SwapState, said: Summary, risk: Risk) -> str:
     if isinstance(state.secret, Revealed):
         return (
             "Our coins are at stake: the preimage is out, so the other side can claim them, and "
-            "our claim must be in a block before the other side's expiry. Stay on until it is final."
+            "our claim must be in a block before the other side's expiry. Stay on till it is final."
         )
     if isinstance(state.secret, Learned):
         return (
