@@ -13,7 +13,13 @@ from typing import Protocol
 
 from tests.simulation.result import Result
 
-TIERS = {"pure": "tests.simulation.pure.world", "engine": "tests.simulation.engine"}
+TIERS = {
+    "pure": "tests.simulation.pure.world",
+    "engine": "tests.simulation.engine",
+    "towers": "tests.simulation.engine.watched",
+}
+"""`towers` is the engine's tier with watchtowers, and clients that are away for long."""
+
 _PORTIONS = 64
 """Into how many portions a campaign is cut: enough for the progress bar to move."""
 

@@ -12,6 +12,7 @@ Owns: what each mode does instead of the honest thing. Must not know: the scenar
 
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import structlog
@@ -112,7 +113,9 @@ def idle(
 class Liar(keeper.Keeper):
     """Remembers no package, only that there was one."""
 
-    sequences: dict[bytes, int] = {}  # noqa: RUF012 - one liar a process
+    def __init__(self, *parts: Any, **more: Any) -> None:
+        super().__init__(*parts, **more)
+        self.sequences: dict[bytes, int] = {}
 
     async def put(self, client: str, ticket: bytes, data: bytes) -> bytes:
         package = read(data)
@@ -124,16 +127,28 @@ class Liar(keeper.Keeper):
         return Holding(ticket, sequence, b"\x01" * 32, Stage.WAITING, seen=True, txid="")
 
 
-MODES: dict[str, Decide] = {"early": early, "thief": thief, "late": late, "idle": idle}
+def _judging(how: Decide) -> type[keeper.Keeper]:
+    """A keeper that decides in another way."""
+
+    class Rogue(keeper.Keeper):
+        decide = staticmethod(how)
+
+    return Rogue
+
+
+ROGUES: dict[str, type[keeper.Keeper]] = {
+    "early": _judging(early),
+    "thief": _judging(thief),
+    "late": _judging(late),
+    "idle": _judging(idle),
+    "liar": Liar,
+}
 
 
 def main() -> None:
     """Runs `swapd tower` with one part replaced."""
     mode = sys.argv.pop(1)
-    if mode == "liar":
-        vars(daemon)["Keeper"] = Liar
-    else:
-        vars(keeper)["decide"] = MODES[mode]
+    vars(daemon)["Keeper"] = ROGUES[mode]
     cli(["tower", *sys.argv[1:]])
 
 

@@ -25,6 +25,8 @@ from swapd.engine.offers import OwnOffers
 from swapd.engine.reservations import Reservations
 from swapd.engine.swaps import Swaps
 from swapd.engine.taker import Taker
+from swapd.engine.tower_talk import TowerAddress
+from swapd.engine.towers import Towers, TowerSettings
 from swapd.engine.world import World
 from swapd.policy import Policy
 from swapd.ports import StoreError
@@ -103,6 +105,8 @@ class Daemon:
         self.restart_after = 3.0
         self.sick_until = 0.0
         """When its last fault so far is over."""
+        self.employs: tuple[TowerAddress, ...] = ()
+        self.towers: Towers | None = None
         self._scope = trio.CancelScope()
         self.wallets = {asset: FakeChain(scene.ledgers[asset], name) for asset in (BTC, LTC)}
         self.nodes: dict[AssetId, SimNode] = {}
@@ -221,6 +225,8 @@ class Daemon:
             self.ledger = Reservations()
             self.swaps = self.make_swaps(world)
             self.swaps.listen(self.ledger.follow)
+            if self.employs:
+                self._employ(world, safety)
             await safety.start(self.swaps.run)
             await self.swaps.resume()
             self.ledger.adopt(self.swaps.open())
@@ -236,6 +242,14 @@ class Daemon:
                 self.nursery = nursery
                 self.ready = True
                 await trio.sleep_forever()
+
+    def _employ(self, world: World, nursery: trio.Nursery) -> None:
+        """As swapd.daemon does, before anything is resumed."""
+        settings = TowerSettings(claims=self.employs, refunds=self.employs)
+        self.towers = Towers(world, settings, self.swaps)
+        world.towers.guard(self.towers.hold_back)
+        self.swaps.listen(self.towers.follow)
+        nursery.start_soon(self.towers.run)
 
     def make_swaps(self, world: World) -> Any:
         """Who runs what was agreed: the real engine."""

@@ -27,6 +27,7 @@ from tests.simulation.engine.network import Network
 from tests.simulation.engine.referee import Referee
 from tests.simulation.engine.thief import Den
 from tests.simulation.engine.timeline import Timeline
+from tests.simulation.engine.watch import Watch
 from tests.simulation.engine.weather import Miner, StampClock
 from tests.simulation.result import Result
 
@@ -59,7 +60,9 @@ BUGS: Final = frozenset(
 class Scene:
     """Everything in one world. `over`: nothing that happens now counts any more."""
 
-    def __init__(self, seed: int, clock: trio.testing.MockClock, *, tell: bool) -> None:
+    def __init__(
+        self, seed: int, clock: trio.testing.MockClock, *, tell: bool, watched: bool = False
+    ) -> None:
         self.seed = seed
         self.rng = Random(seed)
         self.timeline = Timeline(clock)
@@ -86,6 +89,7 @@ class Scene:
         self.begun = self.timeline.now()
         self.sees_books = self.rng.random() < 0.2
         self.broken: dict[str, float] = {}
+        self.watch = Watch(self) if watched else None
         self.nursery: trio.Nursery
 
     def _found(self, params: Any) -> None:
@@ -111,10 +115,14 @@ class Scene:
             for number, name in enumerate(NAMES[:count]):
                 kind = Den if number >= count - thieves else Daemon
                 self.daemons[name] = kind(self, name, Random(self.rng.random()), coins=COINS)
+                if self.watch is not None:
+                    self.watch.offer(self.daemons[name])
                 self.daemons[name].start()
             for stamp in self.stamps.values():
                 stamp.shift = 0
             plan.fill(self, self.rng)
+            if self.watch is not None:
+                self.watch.begin()
             phase = self.rng.choice((0.0, 0.0, 0.0, 3.0))
             self.miners[BTC].begin(5.0)
             self.miners[LTC].begin(5.0 + phase)
@@ -235,14 +243,15 @@ def _listening(scene: Scene) -> Iterator[None]:
         structlog.configure(**before)
 
 
-def run(seed: int, *, tell: bool = False) -> Result:
-    """The world of `seed`, from its first second to its last; `tell` keeps its story."""
+def run(seed: int, *, tell: bool = False, watched: bool = False) -> Result:
+    """The world of `seed`, from its first second to its last; `tell` keeps its story. `watched`:
+    with watchtowers, and clients that rely on them."""
     clock = trio.testing.MockClock()
     keys_of.cache_clear()  # a wallet of the same name in an earlier world used other keys
     box: list[Scene] = []
 
     async def main() -> None:
-        scene = Scene(seed, clock, tell=tell)
+        scene = Scene(seed, clock, tell=tell, watched=watched)
         box.append(scene)
         with _listening(scene):
             await scene.run()
