@@ -31,6 +31,7 @@ BUDGETS = {
     "pure": (FIRST_SEED, 16),
     "explore": (0, len(SCENARIOS)),
     "engine": (FIRST_SEED, 30),
+    "towers": (FIRST_SEED, 20),
 }
 """By tier of worlds, the first one and how many."""
 

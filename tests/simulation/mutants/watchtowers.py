@@ -1,6 +1,6 @@
 """Mutants of watchtowers: what a tower accepts, does and keeps, and what its client relies on.
 
-Owns: the list. Must not know: how a mutant is applied or judged. All by tests: what they break is
+Owns: the list. Must not know: how a mutant is applied or judged. Most by tests: what they break is
 played there with real engines, towers and chains (tests/tower).
 """
 
@@ -128,6 +128,24 @@ MUTANTS = (
         "        if decision.progress != row.progress:\n",
         "        if decision.progress.final != row.progress.final:\n",
         SERVED,
+    ),
+    Mutant(
+        "tower never claims",
+        "22",
+        "the preimage is public, and the agreed coins are the other side's to take back",
+        DECIDE,
+        "        return bool(progress.preimage)\n",
+        "        return False\n",
+        tiers=("towers",),
+    ),
+    Mutant(
+        "tower never refunds",
+        "22",
+        "a client who is away gets nothing back",
+        DECIDE,
+        "    if view.median_time <= package.watched.leg.expiry:\n",
+        "    if view.median_time <= 2 * package.watched.leg.expiry:\n",
+        tiers=("towers",),
     ),
     # --- what its client relies on ---
     _mutant(
