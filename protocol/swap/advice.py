@@ -63,18 +63,20 @@ class Situation(enum.StrEnum):
     RESTORED = "restored"
     WATCH_ONLY = "watch_only"
     TOWER_STALE = "tower_stale"
+    TOWER_STANDS_IN = "tower_stands_in"
 
 
 class Around(Struct, frozen=True):
     """What is known beside the state: `wall` clock; `trouble` that failed last, why the swap is
     `unattended`, what is wrong with its `towers`, why the daemon is `watch_only`: empty when all is
-    well."""
+    well. `stand_in` are the towers that hold all that they need."""
 
     wall: int
     trouble: str = ""
     unattended: str = ""
     watch_only: str = ""
     towers: tuple[str, ...] = ()
+    stand_in: tuple[str, ...] = ()
 
 
 class Advice(Struct, frozen=True):
@@ -148,6 +150,14 @@ def _surroundings(state: SwapState, around: Around) -> list[Advice]:
                 Situation.TOWER_STALE,
                 f"a tower does not hold what it needs to stand in: {'; '.join(around.towers)}",
                 "do not rely on it: stay on as if there were none, or add another tower",
+            )
+        )
+    if around.stand_in and state.outcome is None:
+        found.append(
+            _info(
+                Situation.TOWER_STANDS_IN,
+                f"towers that hold what it takes to claim or refund for us: {len(around.stand_in)}",
+                "being away is safer with them, see docs/towers.md; a lock that hangs needs us",
             )
         )
     return found

@@ -38,14 +38,13 @@ async def test_the_doctor_finds_a_dead_node_with_the_daemon_and_without(fleet: F
     code, found = await examined(daemon, running=True)
     assert (code, found["node_unreachable"]) == (6, ["BTC"])
     await daemon.stop()
+    daemon.seed.chmod(0o644)
     code, found = await examined(daemon, running=False)
     assert (code, found["node_unreachable"]) == (6, ["BTC"])
+    assert found["mode_loose"] == [str(daemon.seed)]
 
     await node.start(fleet.world.clock.now())
     await node.rpc("loadwallet", fleet.world["taker2"].wallet)
-    daemon.seed.chmod(0o644)
-    code, found = await examined(daemon, running=False)
-    assert (code, found["mode_loose"]) == (6, [str(daemon.seed)])
     daemon.seed.chmod(0o600)
     code, found = await examined(daemon, running=False)
     assert code == 0, found

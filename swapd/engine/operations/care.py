@@ -37,6 +37,7 @@ class CareOperations:
             unattended=swaps.unattended().get(swap_id, ""),
             watch_only=self._c.world.mode.watch_only,
             towers=tuple(_lacking(self._c.towers(), swap_id)),
+            stand_in=tuple(_ready(self._c.towers(), swap_id)),
         )
 
     async def _state(self, swap_id: str) -> SwapState:
@@ -66,3 +67,11 @@ def _lacking(towers: Sequence[TowerStatus], swap_id: bytes) -> Iterator[str]:
             yield f"{tower.tower.peer_id}: {tower.problems[0]}"
         elif any(not package.held for package in packages):
             yield f"{tower.tower.peer_id} has not proven that it holds what we left"
+
+
+def _ready(towers: Sequence[TowerStatus], swap_id: bytes) -> Iterator[str]:
+    """The towers that hold every package of one swap that we left with them."""
+    for tower in towers:
+        packages = [package for package in tower.packages if package.swap_id == swap_id]
+        if packages and not tower.problems and all(package.held for package in packages):
+            yield tower.tower.peer_id

@@ -1,5 +1,6 @@
 """swap.explain in every recorded situation: who acts, until when, what is at risk, what to do."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -9,9 +10,14 @@ from trio.testing import MockClock
 from protocol.swap.advice import Around
 from protocol.swap.restoring import restored
 from protocol.swap.timelocks import Schedule
+from protocol.terms import LegName
+from protocol.tower.messages import Stage as Reached
+from protocol.tower.package import Act
 from swapd.api import calls
 from swapd.engine.operations.explaining import explanation
 from swapd.engine.operations.swap_views import in_words
+from swapd.engine.tower_talk import TowerAddress
+from swapd.engine.towers import PackageStatus, TowerStatus
 from tests.engine.operations.situations import ALL, Facts, Situation, party_of
 from tests.engine.operations.stage import ASSETS, desk
 from tests.engine.swaps.stage import GET, PAY, Stage, times_of
@@ -62,10 +68,11 @@ async def test_in_every_recorded_situation_the_advice_is_right(
     ("around", "code", "severity", "remedy"),
     [
         (Around(0, towers=("tower 1 lacks the claim",)), "tower_stale", "warning", "stay on"),
+        (Around(0, stand_in=("tower 1",)), "tower_stands_in", "info", "needs us"),
         (Around(0, watch_only="a newer daemon"), "watch_only", "warning", "end the other daemon"),
         (Around(0, trouble="the BTC node refused BroadcastLock"), "refused", "warning", "reason"),
     ],
-    ids=["tower_stale", "watch_only", "refused"],
+    ids=["tower_stale", "stand_in", "watch_only", "refused"],
 )
 async def test_what_is_known_around_a_swap_is_told_with_it(
     mock_clock: MockClock, around: Around, code: str, severity: str, remedy: str
@@ -157,3 +164,33 @@ def test_the_operators_table_has_every_situation_with_its_facts() -> None:
         facts = case.facts
         row = f"| {case.name} ({facts.whose}) | `{facts.code}` | {facts.who} | {facts.risk} |"
         assert row in text, case.name
+
+
+def tower(name: str, swap_id: bytes, *, held: bool, trouble: str = "") -> TowerStatus:
+    """A tower with one package of a swap."""
+    package = PackageStatus(swap_id, LegName.I, Act.CLAIM, held, Reached.WAITING, "")
+    return TowerStatus(TowerAddress(name, ()), frozenset({Act.CLAIM}), 0, trouble, (), (package,))
+
+
+async def test_towers_stand_in_only_where_they_proved_to_hold_this_swaps_packages(
+    mock_clock: MockClock,
+) -> None:
+    stage = Stage(mock_clock)
+    async with stage.running():
+        swap = await stage.agree()
+        operations = desk(stage.taker).operations
+        mine, other = swap.swap_id, bytes(32)
+        told = (
+            tower("good", mine, held=True),
+            tower("lacking", mine, held=False),
+            tower("down", mine, held=True, trouble="it does not answer"),
+            tower("elsewhere", other, held=False),
+        )
+        operations._c = replace(operations._c, towers=lambda: told)
+        params = calls.SwapExplainParams(swap_id=mine.hex())
+        found = await operations.swap_explain(params)
+    assert advice(found, "tower_stands_in").what.endswith("for us: 1")
+    stale = advice(found, "tower_stale").what
+    assert "lacking" in stale
+    assert "it does not answer" in stale
+    assert "elsewhere" not in stale

@@ -7,11 +7,12 @@ mutant is applied or judged.
 money. `what` says what an attacker or bad luck could do with it.
 """
 
-from tests.simulation.mutants import doors_and_locks, secrets_and_ends, watchtowers
+from tests.simulation.mutants import doors_and_locks, secrets_and_ends, trouble, watchtowers
 from tests.simulation.mutants.mutant import Mutant
 
 CATALOGUE: tuple[Mutant, ...] = (
     *doors_and_locks.MUTANTS,
     *secrets_and_ends.MUTANTS,
     *watchtowers.MUTANTS,
+    *trouble.MUTANTS,
 )

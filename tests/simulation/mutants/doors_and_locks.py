@@ -242,7 +242,7 @@ MUTANTS = (
         "a lock that hangs at its gate stays in the air",
         MACHINE,
         (
-            "    if state.cancelled or state.now >= reading.lock_gate(state):\n"
+            "    if state.cancelled or state.restored or state.now >= reading.lock_gate(state):\n"
             "        return True\n"
             "    if state.agreement.role is Role.INITIATOR:\n"
             "        return False\n"
@@ -257,12 +257,9 @@ MUTANTS = (
         MACHINE,
         (
             "        case Killing():\n"
-            "            return _dead(state) if _conflict_is_final(state) else state"
+            "            over = _conflict_is_final(state) or _is_forgotten(state)\n"
         ),
-        (
-            "        case Killing():\n"
-            "            return _dead(state) if own.kill is not None else state"
-        ),
+        ("        case Killing():\n            over = own.kill is not None\n"),
     ),
     Mutant(
         "two locks",
