@@ -41,6 +41,17 @@ VIEW_SECONDS: Final = 120.0
 MAX_PROGRESS: Final = 256 * 1024
 
 
+def read_progress(stored: bytes | None) -> Progress:
+    """What was written down of a package. What can't be read is found again on the chains."""
+    if stored is None:
+        return Progress()
+    try:
+        return decode(Progress, stored, max_size=MAX_PROGRESS)
+    except RemoteProtocolError:
+        log.exception("locked.progress_damaged")
+        return Progress()
+
+
 class LockedSwaps(Swaps):
     """`resume`, then `run`. Shows the swaps as `Swaps` does; none can be begun or given up."""
 
@@ -165,8 +176,7 @@ class LockedSwaps(Swaps):
     async def _help(self, key: str) -> bool:
         """One package: observe, decide, write down, send. Whether something is due."""
         package = self._packages[key]
-        stored = await self._world.store.get(PROGRESS, key)
-        before = Progress() if stored is None else decode(Progress, stored, max_size=MAX_PROGRESS)
+        before = read_progress(await self._world.store.get(PROGRESS, key))
         view = await self._view(package.watched, f"{key}/watched")
         shown = None
         if package.shows is not None and not before.preimage:

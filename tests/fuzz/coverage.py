@@ -33,6 +33,7 @@ DECODERS: dict[str, tuple[str, ...]] = {
     "swapd/control/jsonrpc.py": ("control.request", "control.lines", "cli.incoming"),
     "swapd/control/validation.py": ("control.params", "control.session"),
     "swapd/engine/backups.py": ("store.last_backup",),
+    "swapd/engine/locked_swaps.py": ("store.progress", "tower.package"),
     "swapd/engine/journal.py": ("journal.state", "journal.event"),
     "swapd/engine/offers.py": ("store.account", "read.offer"),
     "swapd/engine/offers_account.py": ("store.account",),

@@ -21,9 +21,11 @@ from protocol.swap.events import CancelRequested, ClaimBuilt, Event, LockBuilt, 
 from protocol.swap.facts import ChainView, Conflict, LockSeen, Restriction, Spend, SpendKind
 from protocol.swap.machine import begin, is_closed, step
 from protocol.swap.states import LockCoin, SignedLock, SwapState, Tx
+from protocol.tower.decide import Progress
 from swapd.control.idempotency import SPACE, Idempotency, _Record
 from swapd.engine import backups, journal
 from swapd.engine.backups import Backups, LastBackup
+from swapd.engine.locked_swaps import read_progress
 from swapd.engine.offers_account import Account, decode_account, encode_account
 from swapd.engine.world import World
 from swapd.ports import JournalRecord, StoreError
@@ -35,7 +37,7 @@ from tests.engine.swaps.stage import Stage
 from tests.fakes.clock import FakeClock
 from tests.fakes.store import FakeStore
 from tests.fuzz.shapes import Form
-from tests.fuzz.target import Opened, Target, folder
+from tests.fuzz.target import REFUSED, Opened, Target, folder
 from tests.protocol.market import samples as market
 
 _TXID = "ab" * 32
@@ -224,12 +226,25 @@ def _last_backup(_: ExitStack) -> Opened:
     return Opened([encode(LastBackup(1_800_000_000, "/mnt/backup.sqlite3"))], acall=call)
 
 
+def _progress(_: ExitStack) -> Opened:
+    """A damaged one is none: a locked daemon must not stop at it."""
+
+    def call(data: bytes) -> object:
+        found = read_progress(data)
+        assert isinstance(found, Progress)
+        return REFUSED if found == Progress() else None
+
+    seen = Progress(preimage=bytes(32), due_since=1_800_000_000, sent=3, sent_ref=f"{_TXID}:0")
+    return Opened([encode(seen)], call)
+
+
 TARGETS = (
     Target("journal.state", Form.MSGPACK, _state, (StoreError,), 4),
     Target("journal.event", Form.MSGPACK, _event, (StoreError,), 3),
     Target("store.idempotency", Form.MSGPACK, _idempotency, (StoreError,), 1),
     Target("store.account", Form.MSGPACK, _account, (DecodeError,), 2),
     Target("store.mark", Form.BYTES, _mark, (), 1),
+    Target("store.progress", Form.MSGPACK, _progress, (), 1),
     Target("store.last_backup", Form.MSGPACK, _last_backup, (), 1),
     Target("store.database", Form.BYTES, _database, (StoreError,), 0.02, block=100),
 )
