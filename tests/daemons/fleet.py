@@ -312,7 +312,10 @@ class Fleet:
     async def holdings(self, name: str, chain: Chain) -> int:
         """What a party has on a chain in base units: its node's wallet, by the node's own word, and
         what lies at addresses of its seed."""
-        told = (await self[name].call("balance", asset=chain))["assets"][0]
+        with trio.fail_after(_BOOK_SECONDS):
+            while not (assets := (await self[name].call("balance", asset=chain))["assets"]):
+                await trio.sleep(_POLL)  # its node was not to be asked at this moment
+        told = assets[0]
         balances = (await self.world[name].rpc(chain, "getbalances"))["mine"]
         wallet = sum(_units(balances[key]) for key in ("trusted", "untrusted_pending"))
         return wallet + int(told["payout"]["units"])

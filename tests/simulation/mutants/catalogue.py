@@ -7,12 +7,13 @@ mutant is applied or judged.
 money. `what` says what an attacker or bad luck could do with it.
 """
 
-from tests.simulation.mutants import doors_and_locks, secrets_and_ends, trouble, watchtowers
+from tests.simulation.mutants import doors_and_locks, lives, secrets_and_ends, trouble, watchtowers
 from tests.simulation.mutants.mutant import Mutant
 
 CATALOGUE: tuple[Mutant, ...] = (
     *doors_and_locks.MUTANTS,
     *secrets_and_ends.MUTANTS,
+    *lives.MUTANTS,
     *watchtowers.MUTANTS,
     *trouble.MUTANTS,
 )
