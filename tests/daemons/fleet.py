@@ -313,8 +313,9 @@ class Fleet:
         """What a party has on a chain in base units: its node's wallet, by the node's own word, and
         what lies at addresses of its seed."""
         with trio.fail_after(_BOOK_SECONDS):
-            while not (assets := (await self[name].call("balance", asset=chain))["assets"]):
-                await trio.sleep(_POLL)  # its node was not to be asked at this moment
+            # Empty while its node is not to be asked.
+            while not (assets := (await self[name].call("balance", asset=chain))["assets"]):  # noqa: ASYNC110 - nothing to wait on
+                await trio.sleep(_POLL)
         told = assets[0]
         balances = (await self.world[name].rpc(chain, "getbalances"))["mine"]
         wallet = sum(_units(balances[key]) for key in ("trusted", "untrusted_pending"))

@@ -16,6 +16,7 @@ from tests.daemons.process import SwapdProcess
 
 KILL_AT: Final = "SWAPD_REGTEST_KILL_AT"
 SIGKILL: Final = -9
+NEW_LIFE_SECONDS: Final = 5
 _POLL: Final = 0.05
 
 
@@ -114,6 +115,8 @@ class MortalFleet(Fleet):
     async def _bury(self, name: str) -> None:
         self._note_death(name)
         if self.loses_machines:
+            # The clock stands still otherwise, and a new life must speak later than the lost one.
+            await self.world.clock.advance(NEW_LIFE_SECONDS)
             await self[name].begin_anew()
 
     async def _start(self, name: str) -> None:

@@ -66,7 +66,7 @@ def portion(tier: str, seeds: Sequence[int]) -> Summary:
     run, summary = runner(tier), Summary(tier)
     begun = os.times()
     for seed in seeds:
-        result = run(seed)
+        result = _ended(run, seed)
         summary.seeds += 1
         summary.swaps += result.swaps
         summary.tallies.update(result.tallies)
@@ -75,6 +75,14 @@ def portion(tier: str, seeds: Sequence[int]) -> Summary:
     ended = os.times()
     summary.seconds = ended.user + ended.system - begun.user - begun.system
     return summary
+
+
+def _ended(run: Run, seed: int) -> Result:
+    """A world that breaks down is a failed seed, not the end of the campaign."""
+    try:
+        return run(seed)
+    except Exception as error:  # noqa: BLE001 - whatever it was, the seed tells it again
+        return Result(seed, 0, (f"the world broke down: {error!r}"[:300],), (), {})
 
 
 def campaign(

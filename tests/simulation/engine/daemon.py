@@ -7,6 +7,7 @@ A dead process does nothing more: all its ports raise `Died`, so that nothing wh
 try while they unwind can reach the world.
 """
 
+import contextlib
 import contextvars
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cached_property
@@ -257,9 +258,12 @@ class Daemon:
 
     def do(self, act: Callable[[], Awaitable[None]], *, patience: int = 20) -> None:
         """The operator does something, as soon as the daemon runs."""
+        started = False
         if self.ready:
-            self.nursery.start_soon(act)
-        elif patience:
+            with contextlib.suppress(RuntimeError):  # the process is ending at this very moment
+                self.nursery.start_soon(act)
+                started = True
+        if not started and patience:
             self.scene.timeline.after(5, lambda: self.do(act, patience=patience - 1))
 
     # --- faults ---

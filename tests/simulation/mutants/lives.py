@@ -85,7 +85,10 @@ MUTANTS = (
         "24",
         "a lock leaves although no recovery file holds it",
         RUNNER,
-        "            await self._world.recovery.secure()\n        if isinstance(effect, BroadcastClaim)",
+        (
+            "            await self._world.recovery.secure()\n"
+            "        if isinstance(effect, BroadcastClaim)"
+        ),
         "            pass\n        if isinstance(effect, BroadcastClaim)",
         tiers=("tests",),
         tests=_LOSSES,
