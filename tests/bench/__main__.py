@@ -5,7 +5,7 @@ import time
 
 import trio
 
-from tests.bench import control, idle, offers, swaps
+from tests.bench import control, idle, offers, store, swaps
 from tests.bench.report import Row, milliseconds, show
 from tests.daemons.process import SwapdProcess
 from tests.nodes import World
@@ -13,6 +13,7 @@ from tests.nodes import World
 
 async def _main() -> list[Row]:
     rows = offers.measure()
+    rows += await store.measure()
     async with World.open() as world:
         await world.fund("maker", "LTC", 12, 300_000_000)
         await world.fund("taker", "BTC", 12, 30_000_000)
