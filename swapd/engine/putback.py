@@ -96,6 +96,8 @@ async def _end_offers(world: World) -> int:
 async def _remember_addresses(world: World, asset: AssetId) -> None:
     """Payouts since then went to addresses that this database does not know: all that the counter
     has jumped over are known from now on."""
+    # A backup from before the first address has no counter that could have moved.
+    await world.store.next_counter(addresses.counter_of(asset), JUMP)
     given = set((await addresses.known_addresses(world, asset)).values())
     last = await world.store.counter(addresses.counter_of(asset))
     missing = {
