@@ -137,6 +137,8 @@ class Towers:
 
     def follow(self, state: SwapState, sequence: int) -> None:  # noqa: ARG002 - a listener's shape
         """A swap changed."""
+        if not self._towers:
+            return
         self._states[state.agreement.swap_id] = state
         for tower in self._towers:
             tower.wake.set()
@@ -144,6 +146,8 @@ class Towers:
     def hold_back(self, state: SwapState, looked: Observed) -> str:
         """Why neither our lock nor our preimage may leave by what was just seen. Our lock waits for
         every package that can be left before it, the reveal for our claim."""
+        if not self._towers:
+            return ""
         swap_id = state.agreement.swap_id
         missing = self._missing(state, step(state, looked))
         if missing is None:
