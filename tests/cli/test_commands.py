@@ -496,3 +496,12 @@ def test_an_error_is_told_with_what_to_do(cli: Terminal) -> None:
         "error: the BTC node's wallet is locked",
         "  unlock the node's wallet (walletpassphrase)",
     ]
+
+
+def test_towers_are_listed_with_what_they_hold_and_what_is_wrong(cli: Terminal) -> None:
+    out = cli.raises_nothing("towers").out
+    assert "16Uiu2HAmTower at /ip4/192.0.2.8/tcp/7928" in out
+    assert "gets our claims" in out
+    assert "problem: its BTC node is 9 blocks behind" in out
+    assert "NOT HELD" in out
+    assert "ab" * 32 in out

@@ -510,3 +510,26 @@ def test_another_clock_is_for_regtest_only(tmp_path: Path) -> None:
     assert loaded(tmp_path, text).config.clock_file == tmp_path / "clock"
     with pytest.raises(ConfigError, match="another time than the world's"):
         loaded(tmp_path, text, network="mainnet")
+
+
+# --- watchtowers ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[towers]\nclaims = ["/ip4/192.0.2.8/tcp/7928"]', "towers.claims"),
+        ('[towers]\nrefunds = ["tower.example.org"]', "towers.refunds"),
+        ("[towers]\nmax_fee_percent = 0", "towers.max_fee_percent"),
+        ('[tower]\nclients = ["/ip4/192.0.2.8"]', "tower.clients"),
+        ("[tower]\nstrangers = -1", "tower.strangers"),
+    ],
+)
+def test_what_is_no_tower_and_no_client_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    assert said in refusal(tmp_path, text)
+
+
+def test_without_a_word_there_are_no_towers_and_no_lock_waits_for_one(tmp_path: Path) -> None:
+    towers = loaded(tmp_path).config.towers
+    assert (towers.claims, towers.refunds, towers.required) == ((), (), False)
+    assert towers.max_fee_percent == 10
