@@ -22,7 +22,9 @@ def show_findings(out: Output, r: calls.DoctorResult) -> None:
         out.json(r)
         return
     if r.findings:
-        rows = [[f.severity.upper(), f.code, f.subject, f.what] for f in r.findings]
+        rows = [
+            [f.severity.upper(), f.code, f.subject, " ".join(f.what.split())] for f in r.findings
+        ]
         out.table(["", "code", "concerns", "what"], rows)
         for found in r.findings:
             out.line(f"{found.code} ({found.subject}): {found.remedy}")

@@ -107,7 +107,7 @@ CODES: Final[Mapping[str, Code]] = MappingProxyType(
         "fee_stress": Code(
             _WARNING,
             "the next block costs more than the stress rate that small swaps are refused by",
-            "wait, or raise limits.stress_fee_rate and swap larger amounts",
+            "wait, or raise policy.stress_fee_rate and swap larger amounts",
         ),
         "mempool_full": Code(
             _INFO,
@@ -153,7 +153,7 @@ CODES: Final[Mapping[str, Code]] = MappingProxyType(
             _INFO, "a daemon uses this data directory", "`swap-cli doctor` finds more"
         ),
         "data_dir_unusable": Code(
-            _CRITICAL, "the data directory can't be used", "see what it says"
+            _CRITICAL, "the data directory can't be used", "`swapd init` makes it"
         ),
         # --- swaps and what survives this machine
         "swap_unattended": Code(
