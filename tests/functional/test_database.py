@@ -10,6 +10,8 @@ import trio
 
 from tests.daemons.fleet import Fleet
 from tests.daemons.process import SwapdProcess
+from tests.functional import accounts
+from tests.functional.test_vanishing import begin, leg_reaches
 
 pytestmark = [pytest.mark.nodes, pytest.mark.timeout(120)]
 
@@ -71,3 +73,27 @@ async def test_a_daemon_with_a_damaged_database_says_the_way_back_and_it_leads_b
 
     database.unlink()
     assert "is gone" in await refused(daemon)
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("who", ["maker", pytest.param("taker", marks=pytest.mark.slow)])
+async def test_an_early_backup_is_put_back_after_our_lock_and_nothing_is_lost(
+    fleet: Fleet, who: str
+) -> None:
+    """No recovery file is left: what the backup does not know, the chains tell."""
+    before = await accounts.balances(fleet)
+    swap_id = await begin(fleet)
+    daemon = fleet[who]
+    made = await daemon.call("backup")
+    await leg_reaches(fleet, who, swap_id, "p" if who == "maker" else "i", "unconfirmed")
+    await fleet.relay_transactions()
+    await fleet.block()
+    assert await daemon.stop() == 0
+    daemon.recovery.unlink()
+    code, text = await typed(daemon, "restore-backup", made["path"], "--replace")
+    assert code == 0, text
+    await daemon.start()
+    await fleet.until_ended(swap_id)
+    ends = await accounts.ends(fleet, swap_id, "maker", "taker")
+    assert set(ends) <= {"completed", "refunded"}
+    await accounts.check(fleet, before, swap_id)
