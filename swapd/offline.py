@@ -28,7 +28,7 @@ from swapd.engine.operations.swap_views import SwapViews
 from swapd.keys.errors import KeysError
 from swapd.lockfile import AlreadyLockedError, LockError, locked
 from swapd.parts import connect_chain
-from swapd.ports import ChainError, Clock, JournalRecord, Signer, Store
+from swapd.ports import ChainError, Clock, JournalRecord, Signer, Store, StoreError
 from swapd.store.sqlite import SqliteStore
 
 _PAGE = 500
@@ -54,6 +54,10 @@ async def find(
 ) -> calls.SwapRescueResult | Listed:
     """The rescue of the swap whose id begins with `text`; without it the swaps there are. Raises
     StoreError, click.UsageError."""
+    if not config.paths.database.exists():
+        # Opening it would make an empty one.
+        message = f"there is no journal at {config.paths.database}: take a recovery file over first"
+        raise StoreError(f"{message} (`swapd recover FILE`)")
     store = await SqliteStore.open(config.paths.database, network=config.network.value)
     try:
         assets = asset_table(config)

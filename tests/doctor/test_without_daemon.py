@@ -1,10 +1,11 @@
-"""`swapd doctor` where nothing is set up yet, and where the configuration is wrong."""
+"""`swapd doctor` and `swapd rescue` where nothing is set up yet, or what is there is wrong."""
 
 import json
 from pathlib import Path
 
 from click.testing import CliRunner
 
+from swapd import exitcodes
 from swapd.cli import exits
 from swapd.commands import cli
 
@@ -22,6 +23,17 @@ def test_a_machine_with_nothing_on_it_is_told_to_begin_with_init(tmp_path: Path)
     assert code == exits.HEALTH_CRITICAL
     assert "`swapd init`" in found["data_dir_unusable"]
     assert not (tmp_path / ".local").exists(), "it only looks"
+
+
+def test_a_rescue_without_a_journal_makes_none_and_says_where_to_get_one(tmp_path: Path) -> None:
+    secret = tmp_path / "passphrase"
+    secret.write_text("only for tests")
+    secret.chmod(0o600)
+    where = ["--network", "regtest", "--datadir", str(tmp_path), "--passphrase-file", str(secret)]
+    done = CliRunner().invoke(cli, ["rescue", *where], env={"HOME": str(tmp_path)})
+    assert done.exit_code == exitcodes.DATABASE
+    assert "swapd recover FILE" in done.stderr
+    assert not (tmp_path / "regtest" / "swapd.sqlite3").exists()
 
 
 def test_a_wrong_configuration_is_a_finding_and_no_crash(tmp_path: Path) -> None:
