@@ -9,6 +9,9 @@ import pytest
 from swapd import exitcodes
 from swapd.failures import explain
 from swapd.ports import StoreError
+from swapd.store import checking
+from swapd.store.errors import StoreDamagedError
+from swapd.store.schema import MIGRATIONS
 from swapd.store.sqlite import SqliteStore
 from tests.store.damage import Content, Image, content, fill, image
 from tests.store.harness import NETWORK, record
@@ -228,3 +231,33 @@ async def test_a_mark_that_is_damaged_costs_nothing_but_care(place: Path, closed
         # As after putting a backup back: counters moved on, nothing else is different.
         assert told.histories == right.histories
         assert all(new[1] >= old[1] for old, new in zip(right.counters, told.counters, strict=True))
+
+
+async def test_what_there_was_no_time_for_at_start_is_found_when_it_is_read(
+    place: Path, closed: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second swap has ended; its row is damaged and a start has no time for the whole file."""
+    closed.write(place)
+    right = content(place)
+    ended = next(row for row in right.newest if row not in right.open_swaps)
+    at = closed.database.index(ended.state[:32])
+    Image(flipped(closed.database, at, 4), None, closed.mark).write(place)
+    monkeypatch.setattr(checking, "_check_the_rest", lambda *_, **__: False)
+    store = await SqliteStore.open(place, network=NETWORK)
+    assert await store.open_swaps() == right.open_swaps
+    for reading in (store.swap(ended.swap_id), store.history(ended.swap_id)):
+        with pytest.raises(StoreDamagedError, match=ended.swap_id.hex()):
+            await reading
+    # No backup is made of what is damaged: it reads everything, whatever time that takes.
+    monkeypatch.undo()
+    with pytest.raises(StoreError, match="no backup was made"):
+        await store.backup(str(place.with_name("backup")), at=1)
+    await store.aclose()
+
+
+async def test_an_examination_that_runs_out_of_time_says_so(place: Path, closed: Image) -> None:
+    closed.write(place)
+    newest = len(MIGRATIONS)
+    checked = checking.examine(place, network=NETWORK, newest=newest, seconds=0)
+    assert not checked.whole
+    assert checking.examine(place, network=NETWORK, newest=newest, seconds=None).whole
