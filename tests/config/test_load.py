@@ -533,3 +533,35 @@ def test_without_a_word_there_are_no_towers_and_no_lock_waits_for_one(tmp_path: 
     towers = loaded(tmp_path).config.towers
     assert (towers.claims, towers.refunds, towers.required) == ((), (), False)
     assert towers.max_fee_percent == 10
+
+
+# --- figures and alarms -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:9797", "[::1]:0"])
+def test_figures_are_for_this_machine(tmp_path: Path, listen: str) -> None:
+    found = loaded(tmp_path, f'[metrics]\nlisten = "{listen}"')
+    assert found.config.metrics is not None
+    assert found.warnings == ()
+    assert loaded(tmp_path).config.metrics is None
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:9797", "192.0.2.1:9797", "[::]:9797"])
+def test_figures_for_other_machines_must_be_insisted_upon(tmp_path: Path, listen: str) -> None:
+    text = f'[metrics]\nlisten = "{listen}"'
+    assert "metrics.allow_remote" in refusal(tmp_path, text)
+    found = loaded(tmp_path, f"{text}\nallow_remote = true")
+    assert found.config.metrics is not None
+    assert "sees what is at stake" in found.warnings[0]
+
+
+@pytest.mark.parametrize("listen", ["9797", "localhost:9797", "127.0.0.1:70000", "127.0.0.1:"])
+def test_an_address_for_figures_that_is_none_is_told(tmp_path: Path, listen: str) -> None:
+    assert "metrics.listen" in refusal(tmp_path, f'[metrics]\nlisten = "{listen}"')
+
+
+def test_the_alarm_command_is_words_of_which_the_first_may_be_a_path(tmp_path: Path) -> None:
+    found = loaded(tmp_path, '[alarms]\ncommand = ["~/bin/page", "--to", "me/you"]')
+    assert found.config.alarm_command == ("/home/someone/bin/page", "--to", "me/you")
+    found = loaded(tmp_path, '[alarms]\ncommand = ["page-me", "now"]')
+    assert found.config.alarm_command == ("page-me", "now")

@@ -12,7 +12,7 @@ from swapd.engine.locked_swaps import LockedSwaps
 from swapd.engine.mode import Mode
 from swapd.engine.world import World
 from swapd.policy import Policy
-from tests.engine.swaps.stage import BTC, LTC, Party, Stage
+from tests.engine.swaps.stage import BTC, LTC, WHO, Party, Stage
 from tests.fakes.chain import FakeChain
 from tests.fakes.clock import FakeEntropy
 from tests.fakes.store import FakeStore
@@ -67,6 +67,7 @@ async def watching(watcher: Locked) -> AsyncIterator[None]:
     watcher.party.scope.cancel()
     await trio.testing.wait_all_tasks_blocked()
     async with trio.open_nursery() as nursery:
+        WHO.set(watcher.party.name)
         await watcher.swaps.resume()
         await nursery.start(watcher.swaps.run)
         yield

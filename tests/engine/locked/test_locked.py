@@ -7,15 +7,19 @@ import trio
 from trio.testing import MockClock
 
 from protocol.swap.agreement import Agreement
-from protocol.swap.states import End, Released, Revealed
+from protocol.swap.states import End, Killing, Released, Revealed, Tx
 from protocol.terms import LegName
+from swapd.api.table import METHODS
+from swapd.engine import journal
 from swapd.engine.ahead import PROGRESS, SPACE
 from swapd.engine.locked_signer import LOCKED_SIGNER, SignerLocked
+from swapd.engine.operations.locked import LockedOperations
 from swapd.ports import BroadcastResult, NodeUnreachable, StoreError
 from tests.engine.locked.stage import locked, signing_ahead, until_block, watching
 from tests.engine.swaps.conftest import stage as stage  # noqa: PLC0414 - a fixture
 from tests.engine.swaps.stage import GET, PAY, Party, Stage, times_of
 from tests.engine.swaps.stories import FEES, locks_ever_sent
+from tests.fakes.ledger import FakeLedger
 
 
 def ahead(party: Party) -> set[str]:
@@ -34,6 +38,14 @@ async def both_locked(stage: Stage) -> Agreement:
     await until_block(stage, lambda: stage.ltc.mempool)
     await stage.block()
     return swap
+
+
+def evict(ledger: FakeLedger) -> None:
+    """Nobody's mempool holds anything any more."""
+    for txid in tuple(ledger.mempool):
+        if txid in ledger.mempool:
+            assert ledger.chain.evict(txid)  # no event: the party that goes away hears nothing
+    assert not ledger.mempool
 
 
 # --- What is signed ahead ---------------------------------------------------------------------
@@ -134,7 +146,7 @@ async def test_a_locked_taker_who_has_revealed_brings_its_claim_in(
         await until_block(
             stage, lambda: isinstance(stage.taker.state(swap.swap_id).secret, Revealed)
         )
-        stage.ltc.mempool.clear()
+        evict(stage.ltc)
         watcher = locked(stage.taker)
         async with watching(watcher):
             await until_block(stage, lambda: stage.taker.payout(LegName.P), most=10)
@@ -217,3 +229,80 @@ def test_the_signer_of_a_locked_daemon_signs_nothing() -> None:
     for use in uses:
         with pytest.raises(SignerLocked):
             use()
+
+
+# --- What the journal alone holds -------------------------------------------------------------
+
+
+async def test_a_claim_in_the_journal_is_sent_again(stage: Stage, mock_clock: MockClock) -> None:
+    async with stage.running():
+        swap = await stage.agree()
+        await until_block(stage, lambda: stage.taker.state(swap.swap_id).claim is not None)
+        evict(stage.ltc)
+        async with watching(locked(stage.taker)):
+            await until_block(stage, lambda: stage.taker.payout(LegName.P), most=10)
+
+
+async def test_a_refund_in_the_journal_is_sent_again(stage: Stage, mock_clock: MockClock) -> None:
+    async with stage.running():
+        swap = await both_locked(stage)
+        stage.taker.btc.down = stage.taker.ltc.down = True
+        stage.idle.add(LegName.P)
+        await until_block(stage, lambda: stage.maker.state(swap.swap_id).refunds)
+        evict(stage.ltc)
+        stage.idle.clear()
+        async with watching(locked(stage.maker)):
+            await until_block(stage, lambda: stage.maker.payout(LegName.P), most=20)
+
+
+async def test_a_kill_in_the_journal_is_sent_again_and_its_lock_is_not(
+    stage: Stage, mock_clock: MockClock
+) -> None:
+    stage.idle.add(LegName.I)
+    async with stage.running():
+        swap = await stage.agree()
+
+        def kill() -> Tx | None:
+            own = stage.taker.state(swap.swap_id).own
+            return own.kill if isinstance(own, Killing) else None
+
+        await until_block(stage, kill)
+        signed = kill()
+        assert signed is not None
+        evict(stage.btc)
+        stage.idle.clear()
+        watcher = locked(stage.taker)
+        async with watching(watcher):
+            await stage.blocks(4)
+            assert set(watcher.broadcasts) == {signed.raw}
+
+
+async def test_the_preimage_is_not_asked_for_before_the_reveal_is_journalled(
+    stage: Stage, mock_clock: MockClock
+) -> None:
+    asked: list[bool] = []
+    async with stage.running(), signing_ahead(stage.taker, stage.maker):
+        ask = stage.taker.signer.preimage
+
+        def watched(salt: bytes, swap_id: bytes) -> bytes:
+            rows = stage.taker.disk.journal[swap_id]
+            asked.append(isinstance(journal.load_state(rows[-1]).secret, Revealed))
+            return ask(salt, swap_id)
+
+        stage.taker.signer.preimage = watched  # type: ignore[method-assign]  # rule 7
+        swap = await stage.agree()
+        await stage.blocks(20, swap)
+    assert asked
+    assert all(asked)
+
+
+def test_a_locked_daemon_refuses_every_call_but_these() -> None:
+    refused = vars(LockedOperations)["take"]
+    others = {
+        method.attribute
+        for method in METHODS.values()
+        if not method.local and getattr(LockedOperations, method.attribute) is not refused
+    }
+    assert others == {
+        "getinfo", "health", "alarm_list", "swap_list", "swap_get", "swap_wait", "stop", "unlock",
+    }  # fmt: skip
