@@ -37,6 +37,7 @@ DECODERS: dict[str, tuple[str, ...]] = {
     "swapd/engine/journal.py": ("journal.state", "journal.event"),
     "swapd/engine/offers.py": ("store.account", "read.offer"),
     "swapd/engine/offers_account.py": ("store.account",),
+    "swapd/engine/operations/care.py": ("rpc.operations",),
     "swapd/engine/operations/choosing.py": ("rpc.operations",),
     "swapd/engine/operations/market.py": ("rpc.operations",),
     "swapd/engine/operations/swaps.py": ("rpc.operations",),
@@ -46,14 +47,17 @@ DECODERS: dict[str, tuple[str, ...]] = {
     "swapd/network/channels.py": ("channel.messages",),
     "swapd/network/frames.py": ("frames.command", "frames.report", "frames.session"),
     "swapd/network/gossip.py": ("gossip.rpc", "gossip.frames"),
+    "swapd/recovery/content.py": ("recovery.file", "recovery.content"),
+    "swapd/recovery/takeover.py": ("recovery.taken", "journal.state"),
     "swapd/store/mark.py": ("store.mark",),
     "swapd/store/opening.py": ("store.database",),
     "swapd/store/schema.py": ("store.database",),
     "swapd/store/seals.py": ("store.database",),
+    "swapd/tower/vault.py": ("tower.vault",),
 }
 
-OURS = {"swapd/keys/derive.py"}
-"""Bytes that we made ourselves: keys derived from the seed."""
+OURS = {"swapd/keys/derive.py", "swapd/engine/rescue.py"}
+"""Bytes that we made ourselves: keys derived from the seed, what was printed for a rescue."""
 
 CALLS = frozenset(
     {"decode", "convert", "loads", "ParseFromString", "fromhex", "from_bytes", "unpackb",

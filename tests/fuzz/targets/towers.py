@@ -4,9 +4,12 @@ Owns: samples and calls for packages and messages of the tower protocol.
 Must not know: how inputs are made. A package that is taken must hold what its check promises.
 """
 
+from contextlib import ExitStack
+
 from protocol.codec import encode
 from protocol.errors import Refusal, RemoteProtocolError
 from protocol.tower import messages
+from protocol.tower.decide import Progress
 from protocol.tower.messages import (
     Ask,
     Drop,
@@ -20,8 +23,11 @@ from protocol.tower.messages import (
     Tip,
 )
 from protocol.tower.package import Act, digest, proof_of_keeping, read
+from swapd.tower.vault import Stored, Vault
+from tests.fakes.clock import FakeEntropy
+from tests.fakes.store import FakeStore
 from tests.fuzz.shapes import Form
-from tests.fuzz.target import Target
+from tests.fuzz.target import REFUSED, Opened, Target
 from tests.fuzz.targets.wire import Reader, reader
 from tests.protocol.tower import samples
 
@@ -58,6 +64,20 @@ def _answers() -> list[bytes]:
     ]
 
 
+def _vault(_: ExitStack) -> Opened:
+    """A row of the tower's store: opened by its own key, or left alone."""
+    key = b"\x09" * 32
+    vault = Vault(FakeStore(), key, FakeEntropy("vault"))
+    row = Stored("peer", _TICKET, encode(samples.CLAIM_I), 5, 6, Progress())
+    name = vault._name(_TICKET)
+
+    def call(data: bytes) -> object:
+        found = vault._open(name, data)
+        return REFUSED if found is None else found
+
+    return Opened([vault._seal(name, row)], call)
+
+
 def _target(name: str, read_: Reader, samples_: list[bytes], share: float) -> Target:
     return Target(name, Form.MSGPACK, reader(read_, samples_), (RemoteProtocolError,), share)
 
@@ -66,4 +86,5 @@ TARGETS = (
     _target("tower.package", _package, [encode(package) for package in samples.ALL], 3),
     _target("tower.question", messages.read_question, _questions(), 3),
     _target("tower.answer", messages.read_answer, _answers(), 2),
+    Target("tower.vault", Form.BYTES, _vault, (), 0.2),
 )
