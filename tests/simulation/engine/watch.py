@@ -106,7 +106,7 @@ class Watch:
         """Looks, while the client is away, whether his tower did what it must have done by then."""
         rows = client.disk.journal[swap_id]
         swap, state = read_swap(rows[0].state), read_state(rows[-1].state)
-        if state["outcome"] is not None:
+        if state["outcome"] is not None or "lock" not in state["own"]:
             return
         when = float(swap.own.expiry + REFUND)
         if state["secret"]["type"] == "revealed":
@@ -118,9 +118,9 @@ class Watch:
             return
         self._scene.referee.tallies["towers judged"] += 1
         shown = state["secret"]["type"] == "revealed" or self._is_claimed(swap)
-        if shown and self._is_open(swap.theirs):
+        if shown and self._is_open(swap.theirs, state["bound"]):
             self._wrong(client, swap, "the preimage is known and no tower claimed")
-        if not shown and self._is_open(swap.own):
+        if not shown and self._is_open(swap.own, state["own"]["lock"]["tx"]["ref"]):
             self._wrong(client, swap, "its lock expired and no tower refunded it")
 
     def _is_claimed(self, swap: PlainSwap) -> bool:
@@ -129,10 +129,12 @@ class Watch:
         spends = [chain.spent[ref] for ref in chain.locks(swap.own) if ref in chain.spent]
         return any(shows(tx, swap.hashlock) and chain.depth(h) >= CLAIMED for tx, h in spends)
 
-    def _is_open(self, leg: PlainLeg) -> bool:
-        """A lock of the leg is in a block, and nothing spends it, not even in a mempool."""
-        found = self._scene.ledgers[AssetId(leg.asset)].chain.unspent(leg.script, mempool=True)
-        return any(paid.units == leg.units and paid.depth > 0 for paid in found)
+    def _is_open(self, leg: PlainLeg, ref: str) -> bool:
+        """The lock at `ref` is in a block, and nothing spends it, not even in a mempool. Others may
+        have paid the same script."""
+        chain = self._scene.ledgers[AssetId(leg.asset)].chain
+        found = [paid for paid in chain.unspent(leg.script, mempool=True) if paid.ref == ref]
+        return any(paid.depth > 0 for paid in found)
 
     def _wrong(self, client: Daemon, swap: PlainSwap, what: str) -> None:
         self._scene.referee.violated(f"{client.name}/{swap.swap_id.hex()[:6]}: {what}")
