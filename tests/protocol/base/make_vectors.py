@@ -32,6 +32,9 @@ TAGS: Final = (
     "swapd/reserve/1",
     "swapd/terms/1",
     "swapd/proof-of-funds/1",
+    "swapd/tower-package/1",
+    "swapd/tower-proof/1",
+    "swapd/tower-ticket/1",
 )
 
 # BIP340, bip-0340/test-vectors.csv, rows 0 to 14: index, secret, public key, aux, message,
