@@ -107,7 +107,7 @@ class Daemon:
         NodeMisconfigured, StoreError (in exception groups) when it can't start."""
         for chain in self._chains.values():
             await check_chain(chain)
-        await self._take_over()
+        blocked = await self._take_over()
         epoch = await putback.epoch(self._store, self._clock)
         peers = Libp2pPeers(
             network_config(self._config),
@@ -115,7 +115,7 @@ class Daemon:
             clock=None if self._config.clock_file is None else self._clock.now,
         )
         mode = Mode()
-        keeper = self._keeper(epoch, mode)
+        keeper = self._keeper(epoch, mode, blocked)
         world = World(
             chains=self._chains,
             peers=peers,
@@ -317,7 +317,7 @@ class Daemon:
             *reach.addresses(listening, announce=announce, is_test=test),
         ]
 
-    def _keeper(self, epoch: int, mode: Mode) -> Keeper:
+    def _keeper(self, epoch: int, mode: Mode, blocked: str) -> Keeper:
         return Keeper(
             self._store,
             self._signer,
@@ -327,14 +327,22 @@ class Daemon:
             network=self._config.network.value,
             epoch=epoch,
             superseded=mode.only_watch,
+            blocked=blocked,
         )
 
-    async def _take_over(self) -> None:
-        """Brings an older journal up to the newest recovery file."""
+    async def _take_over(self) -> str:
+        """Brings an older journal up to the newest recovery file. Why that failed, empty when it
+        did not: the swaps that are here go on all the same, and the file is left as it is."""
         network = self._config.network.value
         content = await newest(self._config.recovery.paths, self._signer, network=network)
-        if content is not None:
+        if content is None:
+            return ""
+        try:
             await self.recover(content)
+        except RecoveryError as error:
+            log.critical("recovery.not_taken_over", reason=str(error))
+            return f"the newest recovery file could not be taken over: {error}"
+        return ""
 
     async def recover(self, content: Content, *, force: bool = False) -> Taken | None:
         """Takes a recovery file's swaps over where the journal knows less, or, with `force`, any

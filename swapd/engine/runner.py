@@ -83,6 +83,7 @@ class Runner:
         self._facts: Observed | None = None
         self._poked = trio.Event()
         self._reveal_is_told = False
+        self._secured = ""
 
     @property
     def swap_id(self) -> bytes:
@@ -162,9 +163,12 @@ class Runner:
             # Coins are chosen and journalled under one lock: never the same ones for two swaps.
             async with self._coins[self.state.agreement.own.amount.asset]:
                 return await self._build(effect)
-        if isinstance(effect, BroadcastLock):
-            # Without it the loss of this machine would be the loss of the lock.
+        if isinstance(effect, BroadcastLock) and self._secured != effect.txid:
+            # Without it the loss of this machine would be the loss of the lock. It may have taken
+            # its time: the gates are judged on facts of the moment in which the lock leaves.
             await self._world.recovery.secure()
+            self._secured = effect.txid
+            return True
         if isinstance(effect, BroadcastClaim) and self.state.agreement.role is Role.INITIATOR:
             await self._tell_of_the_reveal()
         return await self._build(effect)

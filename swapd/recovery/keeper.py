@@ -45,7 +45,7 @@ MAX_OUTPUT: Final = 500
 class Keeper:
     """Writes the files of one daemon: at `paths`, then runs `command` (none: empty) with the first
     path as its last argument. `superseded` is told why when a newer daemon of this seed is at
-    work."""
+    work. `blocked`: why nothing may be written: a newer file there could not be taken over."""
 
     def __init__(
         self,
@@ -58,15 +58,18 @@ class Keeper:
         network: str,
         epoch: int,
         superseded: Callable[[str], None] = lambda _: None,
+        blocked: str = "",
     ) -> None:
         self._store, self._signer, self._clock = store, signer, clock
         self._paths, self._command = tuple(paths), tuple(command)
         self._network, self._epoch = network, epoch
-        self._superseded = superseded
+        self._superseded, self._blocked = superseded, blocked
         self._last = 0
         self._writing = trio.Lock()
         self._changed = trio.Event()
-        self._status = {str(path): PathStatus(str(path), ok=False) for path in self._paths}
+        self._status = {
+            str(path): PathStatus(str(path), ok=False, error=blocked) for path in self._paths
+        }
 
     def note(self) -> None:
         """Something was journalled: write soon."""
@@ -95,6 +98,8 @@ class Keeper:
 
     async def secure(self) -> None:
         """Returns when every place holds what the journal holds now. Raises RecoveryError."""
+        if self._blocked:
+            raise RecoveryError(self._blocked)
         async with self._writing:
             try:
                 known = self._last or await self._store.counter(GENERATION)

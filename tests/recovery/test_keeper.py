@@ -147,6 +147,22 @@ async def test_the_older_of_two_daemons_with_one_seed_and_one_file_gives_way(
     assert older.read().epoch == 6
 
 
+async def test_a_file_that_could_not_be_taken_over_is_never_replaced(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    await bench.keeper.secure()
+    before = bench.paths[0].read_bytes()
+    keeper = Keeper(
+        bench.store, bench.signer, bench.clock,
+        paths=bench.paths, network="regtest", epoch=9, blocked="no node for its coins",
+    )  # fmt: skip
+    with pytest.raises(RecoveryError, match="no node for its coins"):
+        await keeper.secure()
+    assert bench.paths[0].read_bytes() == before
+    [place] = keeper.status().paths
+    assert not place.ok
+    assert "no node" in place.error
+
+
 async def test_the_program_gets_the_path_and_its_failure_counts(tmp_path: Path) -> None:
     script = tmp_path / "carry"
     script.write_text(f'#!/bin/sh\ncp "$2" {tmp_path}/carried\ntest "$1" = good\n')

@@ -10,7 +10,7 @@ from protocol.swap.states import End, Unfunded
 from swapd.ports import RecoveryError, RecoveryStatus
 from swapd.recovery.content import Addresses, Content, Saved
 from swapd.recovery.takeover import mark_restored, take_over
-from tests.engine.swaps.stage import Party, Stage
+from tests.engine.swaps.stage import Party, Stage, times_of
 from tests.engine.swaps.stories import STORIES, check_books, locks_ever_sent
 from tests.engine.swaps.test_crashes import first_times, numbered
 from tests.fakes.store import FakeDisk
@@ -26,12 +26,14 @@ class Vault:
         self.content: Content | None = None
         self.fails = False
         self.asked = 0
+        self.on_secure: Callable[[], None] = lambda: None
         party.recovery = self
         party.reborn = self.give_back
         party.build()
 
     async def secure(self) -> None:
         self.asked += 1
+        self.on_secure()
         if self.fails:
             raise RecoveryError("the stick was pulled out")
         self.write()
@@ -121,6 +123,26 @@ async def test_no_lock_leaves_while_the_recovery_file_cannot_be_written(
         await stage.settle(10)
         await stage.blocks(15, swap)
     assert stage.taker.end(swap) is End.COMPLETED
+
+
+async def test_a_lock_that_waited_for_the_file_beyond_its_gate_stays(mock_clock: MockClock) -> None:
+    """A slow disk: the gate was open when the lock was due, and is not when the file is there."""
+    stage = Stage(mock_clock)
+    vault = Vault(stage.taker, eager=False)
+    gate = 0
+
+    def late() -> None:
+        stage.clock.advance(max(0, gate - stage.clock.now()))
+
+    vault.on_secure = late
+    async with stage.running():
+        taken, made = stage.agreement()
+        gate = times_of(taken).lock_gate_i
+        await stage.maker.start(made)
+        await stage.taker.start(taken)
+        await stage.settle(31)
+        assert vault.asked > 0
+        assert not locks_ever_sent(stage.taker, taken)
 
 
 async def test_a_claim_waits_for_no_recovery_file(mock_clock: MockClock) -> None:

@@ -85,11 +85,18 @@ MUTANTS = (
         "24",
         "a lock leaves although no recovery file holds it",
         RUNNER,
-        (
-            "            await self._world.recovery.secure()\n"
-            "        if isinstance(effect, BroadcastClaim)"
-        ),
-        "            pass\n        if isinstance(effect, BroadcastClaim)",
+        "if isinstance(effect, BroadcastLock) and self._secured != effect.txid:",
+        "if False and self._secured != effect.txid:",
+        tiers=("tests",),
+        tests=_LOSSES,
+    ),
+    Mutant(
+        "gate not judged again",
+        "9",
+        "a lock that waited for the recovery file leaves on the facts from before",
+        RUNNER,
+        "            self._secured = effect.txid\n            return True\n",
+        "            self._secured = effect.txid\n",
         tiers=("tests",),
         tests=_LOSSES,
     ),
