@@ -322,8 +322,9 @@ class Daemon:
             self._store,
             self._signer,
             self._clock,
-            paths=self._config.recovery.paths,
-            command=self._config.recovery.command,
+            # Who only relays has nothing to lose, and another seed at each start.
+            paths=() if self._config.is_relay else self._config.recovery.paths,
+            command=() if self._config.is_relay else self._config.recovery.command,
             network=self._config.network.value,
             epoch=epoch,
             superseded=mode.only_watch,
@@ -334,7 +335,8 @@ class Daemon:
         """Brings an older journal up to the newest recovery file. Why that failed, empty when it
         did not: the swaps that are here go on all the same, and the file is left as it is."""
         network = self._config.network.value
-        content = await newest(self._config.recovery.paths, self._signer, network=network)
+        paths = () if self._config.is_relay else self._config.recovery.paths
+        content = await newest(paths, self._signer, network=network)
         if content is None:
             return ""
         try:

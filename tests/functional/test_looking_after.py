@@ -65,6 +65,7 @@ async def test_an_alarm_reaches_the_socket_the_command_the_figures_and_the_exit_
         await fleet.world.restart("taker2", "LTC")
 
 
+@pytest.mark.slow
 async def test_a_drain_finishes_what_is_open_then_the_daemon_ends_with_zero(fleet: Fleet) -> None:
     swap_id = await begin(fleet)
     taker = fleet["taker"]

@@ -14,7 +14,10 @@ pytestmark = [pytest.mark.nodes, pytest.mark.timeout(300)]
 
 @pytest.mark.parametrize(
     ("party", "point"),
-    [("maker", "effect:before:BroadcastClaim"), ("taker", "journal:after:ClaimBuilt")],
+    [
+        ("maker", "effect:before:BroadcastClaim"),
+        pytest.param("taker", "journal:after:ClaimBuilt", marks=pytest.mark.slow),
+    ],
 )
 async def test_a_machine_lost_after_both_have_locked_loses_no_coin(
     fleet: MortalFleet, party: str, point: str
