@@ -32,7 +32,10 @@ def main(words: list[str]) -> int:
     ):
         task = bar.add_task("mutants", total=len(wanted))
         for done in as_completed([pool.submit(hunt, mutant) for mutant in wanted]):
-            verdicts.append(done.result())
+            verdict = done.result()
+            verdicts.append(verdict)
+            # A run that is cut short has still said what it saw.
+            console.print(f"{verdict.by or 'NOBODY'}: {verdict.mutant.name}")
             bar.advance(task)
     verdicts.sort(key=lambda verdict: CATALOGUE.index(verdict.mutant))
     table = Table("mutant", "rule", "caught by", "how", title="mutants")
