@@ -51,7 +51,6 @@ from swapd.parts import (
     network_config,
 )
 from swapd.ports import (
-    PUT_BACK,
     Clock,
     Entropy,
     RecoveryError,
@@ -60,7 +59,7 @@ from swapd.ports import (
     StoreError,
 )
 from swapd.recovery.content import Content
-from swapd.recovery.keeper import GENERATION, Keeper
+from swapd.recovery.keeper import Keeper
 from swapd.recovery.reading import newest
 from swapd.recovery.takeover import Taken, take_over
 
@@ -322,9 +321,8 @@ class Daemon:
             self._store,
             self._signer,
             self._clock,
-            # Who only relays has nothing to lose, and another seed at each start.
-            paths=() if self._config.is_relay else self._config.recovery.paths,
-            command=() if self._config.is_relay else self._config.recovery.command,
+            paths=self._config.recovery.paths,
+            command=self._config.recovery.command,
             network=self._config.network.value,
             epoch=epoch,
             superseded=mode.only_watch,
@@ -335,8 +333,7 @@ class Daemon:
         """Brings an older journal up to the newest recovery file. Why that failed, empty when it
         did not: the swaps that are here go on all the same, and the file is left as it is."""
         network = self._config.network.value
-        paths = () if self._config.is_relay else self._config.recovery.paths
-        content = await newest(paths, self._signer, network=network)
+        content = await newest(self._config.recovery.paths, self._signer, network=network)
         if content is None:
             return ""
         try:
@@ -351,9 +348,6 @@ class Daemon:
         that it lacks. Raises RecoveryError, StoreError."""
         now = self._clock.now()
         address_of = self._address_of
-        if content.generation > await self._store.counter(GENERATION):
-            # Before anything is taken over: cut off in between, it still holds.
-            await self._store.put(*PUT_BACK, b"a recovery file is newer")
         taken = await take_over(content, self._store, address_of=address_of, now=now, force=force)
         if taken is not None:
             await self._store.put("meta", payouts.LIFE, str(content.generation).encode())

@@ -19,6 +19,15 @@ _SOCKET_SPARE = 8
 """Bytes for the temporary name under which the socket is made: a dot and the process id."""
 
 
+def sync_directory(directory: Path) -> None:
+    """Makes the names in `directory` durable. Raises OSError."""
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 class PathError(Exception):
     """A path that cannot be used. `str()` says why and what to do."""
 

@@ -48,7 +48,7 @@ class Resolver:
         chains = tuple(self._chain(name, chain) for name, chain in sections.chains.items())
         paths_ = self._paths()
         p2p, pairs, clock_file = self._p2p(), self._pairs(), self._clock_file()
-        recovery = self._recovery(paths_)
+        recovery = self._recovery(paths_ if chains else None)
         metrics, alarm_command = self._metrics(), self._alarm_command()
         towers, tower = self._towers(), self._tower()
         resolved = policy.resolve(sections, known_chains(network), self._problem)
@@ -161,7 +161,10 @@ class Resolver:
         key: Key = ("recovery", "paths")
         named = tuple(self._path(key, text) for text in self._sections.recovery.paths)
         found = tuple(dict.fromkeys(path for path in named if path is not None))
-        if not found and data is not None:
+        if data is None:
+            # Who only relays has nothing to lose, and another seed at each start.
+            return RecoveryConfig(paths=(), command=())
+        if not found:
             found = (data.recovery,)
         return RecoveryConfig(paths=found, command=self._sections.recovery.command)
 

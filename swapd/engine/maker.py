@@ -4,8 +4,6 @@ Owns: inbound channels, limits on strangers, what they are told when the answer 
 Must not know: adapters, how one take is answered (engine.answering), how a swap runs.
 """
 
-from collections import deque
-from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
@@ -24,6 +22,7 @@ from swapd.ports import (
     PeerError,
     StoreError,
 )
+from swapd.strangers import FOUL, Limits, Strangers
 
 log = structlog.get_logger(__name__)
 
@@ -35,15 +34,13 @@ MAX_CHANNELS_PER_PEER: Final = 2
 MAX_TAKES_PER_MINUTE: Final = 12
 """From one peer: each costs us node calls and a proof of funds."""
 
-MAX_REMEMBERED_PEERS: Final = 1024
 NEGOTIATION_SECONDS: Final = 90.0
 """One channel, from its opening to its end, whatever the other side does."""
 
 CLOSE_SECONDS: Final = 1.0
 """For a polite end of a channel, also while we stop."""
 
-_FOUL: Final = frozenset({Refusal.MALFORMED, Refusal.TOO_LARGE, Refusal.BAD_SIGNATURE})
-"""What no honest taker ever sends."""
+_LIMITS: Final = Limits(MAX_CHANNELS, MAX_CHANNELS_PER_PEER, MAX_TAKES_PER_MINUTE, asked="takes")
 
 _PRIVATE: Final = {
     Refusal.NODE_NOT_READY: "not ready for swaps at this moment",
@@ -55,14 +52,6 @@ _PRIVATE: Final = {
 """What a stranger is told instead of the state of our nodes, wallet and configuration."""
 
 
-@dataclass
-class _Peer:
-    """What we know of somebody who knocks: open channels, and times of recent ones (trio's)."""
-
-    channels: int = 0
-    recent: deque[float] = field(default_factory=deque)
-
-
 class Maker:
     """Answers takes until cancelled."""
 
@@ -71,8 +60,7 @@ class Maker:
     ) -> None:
         self._world = world
         self._desk = Desk(world, offers, ledger, swaps)
-        self._peers: dict[str, _Peer] = {}
-        self._channels = 0
+        self._strangers = Strangers(_LIMITS)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serves inbound channels. One that fails never ends another."""
@@ -83,27 +71,21 @@ class Maker:
                 nursery.start_soon(self._serve, channel)
 
     async def _serve(self, channel: Channel) -> None:
-        peer = self._peers.setdefault(channel.peer_id, _Peer())
-        peer.channels += 1
-        self._channels += 1
         try:
-            with trio.move_on_after(NEGOTIATION_SECONDS):
-                await self._answer(channel, peer)
+            with trio.move_on_after(NEGOTIATION_SECONDS), self._strangers.channel(channel.peer_id):
+                await self._answer(channel)
         except Exception:
             # A bug of ours in one take must not end the market for all.
             log.exception("take.failed", peer=channel.peer_id)
         finally:
-            peer.channels -= 1
-            self._channels -= 1
-            self._forget_idle()
             with trio.move_on_after(CLOSE_SECONDS, shield=True):
                 await channel.aclose()
 
-    async def _answer(self, channel: Channel, peer: _Peer) -> None:
+    async def _answer(self, channel: Channel) -> None:
         """Sees to it that whoever may be told is told, and that nothing stays promised."""
         attempt = Answering(self._desk, channel)
         try:
-            self._admit(peer)
+            self._strangers.admit(channel.peer_id)
             await attempt.run()
         except RemoteProtocolError as error:
             await self._refuse(channel, attempt.swap_id, error)
@@ -121,23 +103,6 @@ class Maker:
         finally:
             attempt.give_back()
 
-    def _admit(self, peer: _Peer) -> None:
-        """Raises RemoteProtocolError (busy)."""
-        now = trio.current_time()
-        while peer.recent and peer.recent[0] <= now - 60:
-            peer.recent.popleft()
-        if (
-            self._channels > MAX_CHANNELS
-            or peer.channels > MAX_CHANNELS_PER_PEER
-            or len(peer.recent) >= MAX_TAKES_PER_MINUTE
-        ):
-            raise RemoteProtocolError(Refusal.BUSY, "too many takes at once: try again later")
-        peer.recent.append(now)
-
-    def _forget_idle(self) -> None:
-        if len(self._peers) > MAX_REMEMBERED_PEERS:
-            self._peers = {name: peer for name, peer in self._peers.items() if peer.channels}
-
     async def _refuse(self, channel: Channel, swap_id: bytes, error: RemoteProtocolError) -> None:
         log.info(
             "take.refused",
@@ -149,7 +114,7 @@ class Maker:
         told = RemoteProtocolError(error.refusal, _PRIVATE.get(error.refusal, error.detail))
         try:
             await channel.send(refuse(swap_id, told))
-            if error.refusal in _FOUL:
+            if error.refusal in FOUL:
                 await self._world.peers.penalise(channel.peer_id, error.detail)
         except PeerError as gone:
             log.debug("take.refusal_lost", peer=channel.peer_id, reason=str(gone))

@@ -33,6 +33,7 @@ from swapd.keys.errors import (
     WrongPassphraseError,
 )
 from swapd.keys.secret import Secret
+from swapd.paths import sync_directory
 from swapd.ports import Entropy
 
 MIN_PASSPHRASE = 8
@@ -97,7 +98,7 @@ def create(
             raise _exists(path) from None
         finally:
             partial.unlink()
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
 
 
 def load(path: Path, passphrase: Secret) -> Secret:
@@ -129,7 +130,7 @@ def change_passphrase(
     content = _seal(load(path, old), new, entropy=entropy, cost=cost)
     with _system_errors(path):
         _write_partial(path, content).replace(path)
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
 
 
 def check_passphrase(passphrase: Secret) -> None:
@@ -216,14 +217,6 @@ def _write_partial(path: Path, content: bytes) -> Path:
         partial.unlink()
         raise
     return partial
-
-
-def _sync_directory(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from swapd.paths import sync_directory
 from swapd.ports import RecoveryError
 from swapd.recovery.content import MAX_FILE
 
@@ -27,7 +28,7 @@ def write(path: Path, data: bytes) -> None:
             with suppress(OSError):
                 partial.unlink()
             raise
-        _sync(path.parent)
+        sync_directory(path.parent)
     except OSError as error:
         message = (
             f"{path} cannot be written ({error.strerror or error}): is it mounted, with space?"
@@ -44,11 +45,3 @@ def read(path: Path) -> bytes | None:
         return None
     except OSError as error:
         raise RecoveryError(f"{path} cannot be read: {error.strerror or error}") from error
-
-
-def _sync(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

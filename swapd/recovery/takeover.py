@@ -1,9 +1,10 @@
 """Takes a recovery file's swaps over into a journal that knows less.
 
-Owns: which of its rows are newer than the journal's, how they get in. Must not know: files.
+Owns: which of its rows are newer than the journal's, how they get in. Must not know: files, what
+else follows for a journal that is older than what was done (whoever reads `PUT_BACK`).
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Final
 
 from msgspec import Struct
@@ -14,7 +15,7 @@ from protocol.errors import DecodeError
 from protocol.swap.machine import is_closed
 from protocol.swap.restoring import restored
 from protocol.swap.states import SwapState
-from swapd.ports import JournalRecord, RecoveryError, Store
+from swapd.ports import PUT_BACK, JournalRecord, RecoveryError, Store
 from swapd.recovery.content import Content, Saved
 from swapd.recovery.keeper import GENERATION
 
@@ -40,13 +41,13 @@ async def take_over(
     newer = content.generation > await store.counter(GENERATION)
     if not newer and not force:
         return None
+    if newer:
+        # Before anything is taken over: cut off in between, it still holds. What is open here and
+        # not in the newer file ended since.
+        await store.put(*PUT_BACK, b"a recovery file is newer")
     swaps: list[bytes] = []
     for saved in content.swaps:
         swaps += await _take(saved, store, newer=newer, now=now)
-    if newer:
-        # What is open here and not in the newer file ended since: it only watches.
-        inside = {saved.swap_id for saved in content.swaps}
-        swaps += await mark_restored(store, now=now, but=inside)
     await _addresses(content, store, address_of)
     # Last: if this is cut off, the next start takes over the rest.
     await store.next_counter(GENERATION, content.generation)
@@ -59,26 +60,11 @@ async def _take(saved: Saved, store: Store, *, newer: bool, now: int) -> list[by
     if row is not None and (not newer or row.sequence >= saved.sequence):
         return []
     state = restored(_read(saved.swap_id, saved.state))
-    await _append(store, state, 0 if row is None else row.sequence, now=now)
-    return [saved.swap_id]
-
-
-async def mark_restored(store: Store, *, now: int, but: Collection[bytes] = ()) -> list[bytes]:
-    """Has all open swaps, except those of `but`, go on as restored ones; their ids. For a journal
-    that is known to be older than what was done. Raises RecoveryError, StoreError."""
-    marked = []
-    for row in await store.open_swaps():
-        state = _read(row.swap_id, row.state)
-        if row.swap_id not in but and not state.restored:
-            await _append(store, restored(state), row.sequence, now=now)
-            marked.append(row.swap_id)
-    return marked
-
-
-async def _append(store: Store, state: SwapState, last: int, *, now: int) -> None:
-    """A row without an event begins anew: what came before it is another life's history."""
-    record = JournalRecord(state.agreement.swap_id, last + 1, now, b"", encode(state))
+    # A row without an event begins anew: what came before it is another life's history.
+    sequence = 1 if row is None else row.sequence + 1
+    record = JournalRecord(saved.swap_id, sequence, now, b"", encode(state))
     await store.append(record, open_swap=not is_closed(state))
+    return [saved.swap_id]
 
 
 async def _addresses(content: Content, store: Store, address_of: AddressOf) -> None:

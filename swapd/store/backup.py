@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from swapd.paths import sync_directory
 from swapd.ports import BackupMade, BackupRefused, StoreError, StoreFull
 from swapd.store import checking, schema
 from swapd.store.errors import StoreDamagedError
@@ -44,7 +45,7 @@ def finish(partial: Path, target: Path, *, network: str, at: int) -> BackupMade:
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
-    schema.sync_directory(target.parent)
+    sync_directory(target.parent)
     return BackupMade(path=str(target), size=size, swaps=swaps, at=at)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import structlog
 from msgspec import Struct
 
+from swapd.paths import sync_directory
 from swapd.ports import PUT_BACK, StoreError
 from swapd.store import checking, errors, mark, rows, schema, seals
 from swapd.store.checking import Checked
@@ -53,7 +54,7 @@ def open_database(path: Path, network: str, migrations: Sequence[Migration]) -> 
             schema.migrate(
                 connection, path, checked.version, network=network, migrations=migrations
             )
-            schema.sync_directory(path.parent)
+            sync_directory(path.parent)
             if why:
                 _note_put_back(connection, why)
             return Opened(connection, _marked(connection, path))
@@ -125,7 +126,7 @@ def _marked(connection: sqlite3.Connection, path: Path) -> mark.Marker:
     name = rows.meta(connection, schema.DATABASE) or ""
     marker = mark.Marker(path, bytes.fromhex(name))
     marker.write(seals.commits(connection), durably=True)
-    schema.sync_directory(path.parent)
+    sync_directory(path.parent)
     return marker
 
 

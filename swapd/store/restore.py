@@ -15,6 +15,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from swapd.paths import sync_directory
 from swapd.ports import StoreError
 from swapd.store import checking, mark, rows, schema
 from swapd.store.checking import Checked
@@ -59,7 +60,7 @@ def restore(file: Path, database: Path, *, network: str, at: int, replace: bool)
             _sign(partial)
             aside = _set_aside(database, at)
             partial.replace(database)
-            schema.sync_directory(database.parent)
+            sync_directory(database.parent)
         finally:
             for name in (partial, _log_of(partial)):
                 name.unlink(missing_ok=True)
@@ -139,8 +140,8 @@ def _set_aside(database: Path, at: int) -> Path | None:
     for name in (database, log):
         if name.exists():
             name.rename(directory / name.name)
-            schema.sync_directory(database.parent)
-    schema.sync_directory(directory)
+            sync_directory(database.parent)
+    sync_directory(directory)
     return directory
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from swapd.paths import sync_directory
 from swapd.store import rows, seals
 from swapd.store.errors import StoreNewerError, StoreOtherNetworkError, damaged
 
@@ -213,15 +214,6 @@ def copy(connection: sqlite3.Connection, target: Path, when: str) -> None:
         os.fsync(file.fileno())
     partial.replace(target)
     sync_directory(target.parent)
-
-
-def sync_directory(directory: Path) -> None:
-    """Make the names in `directory` durable."""
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:

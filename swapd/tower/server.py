@@ -4,8 +4,6 @@ Owns: inbound channels, limits on strangers, one answer for each question. Must 
 done with a package (`keeper`), adapters.
 """
 
-from collections import deque
-from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
@@ -26,6 +24,7 @@ from protocol.tower.messages import (
     refuse,
 )
 from swapd.ports import Channel, ChannelClosed, PeerError, Peers, StoreError
+from swapd.strangers import FOUL, Limits, Strangers
 from swapd.tower.keeper import Keeper
 
 log = structlog.get_logger(__name__)
@@ -35,21 +34,13 @@ MAX_CHANNELS_PER_PEER: Final = 2
 MAX_QUESTIONS_PER_MINUTE: Final = 60
 """From one peer: a package costs us up to 256 signature checks and calls to nodes."""
 
-MAX_REMEMBERED_PEERS: Final = 1024
 IDLE_SECONDS: Final = 30.0
 CHANNEL_SECONDS: Final = 300.0
 CLOSE_SECONDS: Final = 1.0
 
-_FOUL: Final = frozenset({Refusal.MALFORMED, Refusal.TOO_LARGE, Refusal.BAD_SIGNATURE})
-"""What no honest client ever sends."""
-
-
-@dataclass
-class _Peer:
-    """Open channels, and times of recent questions (trio's)."""
-
-    channels: int = 0
-    recent: deque[float] = field(default_factory=deque)
+_LIMITS: Final = Limits(
+    MAX_CHANNELS, MAX_CHANNELS_PER_PEER, MAX_QUESTIONS_PER_MINUTE, asked="questions"
+)
 
 
 class TowerServer:
@@ -57,8 +48,7 @@ class TowerServer:
 
     def __init__(self, peers: Peers, keeper: Keeper) -> None:
         self._peers, self._keeper = peers, keeper
-        self._known: dict[str, _Peer] = {}
-        self._channels = 0
+        self._strangers = Strangers(_LIMITS)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serves inbound channels. One that fails never ends another."""
@@ -69,34 +59,28 @@ class TowerServer:
                 nursery.start_soon(self._serve, channel)
 
     async def _serve(self, channel: Channel) -> None:
-        peer = self._known.setdefault(channel.peer_id, _Peer())
-        peer.channels += 1
-        self._channels += 1
         try:
-            with trio.move_on_after(CHANNEL_SECONDS):
-                await self._converse(channel, peer)
+            with trio.move_on_after(CHANNEL_SECONDS), self._strangers.channel(channel.peer_id):
+                await self._converse(channel)
         except PeerError as error:
             log.debug("tower.client_left", client=channel.peer_id, reason=str(error))
         except Exception:
             # A bug of ours for one client must not end the watch for all.
             log.exception("tower.client_failed", client=channel.peer_id)
         finally:
-            peer.channels -= 1
-            self._channels -= 1
-            self._forget_idle()
             with trio.move_on_after(CLOSE_SECONDS, shield=True):
                 await channel.aclose()
 
-    async def _converse(self, channel: Channel, peer: _Peer) -> None:
+    async def _converse(self, channel: Channel) -> None:
         while True:
             data = await self._hear(channel)
             try:
-                self._admit(peer)
+                self._strangers.admit(channel.peer_id)
                 answer = await self._answer(channel.peer_id, read_question(data))
             except RemoteProtocolError as error:
                 log.info("tower.refused", client=channel.peer_id, detail=str(error))
                 await channel.send(refuse(error))
-                if error.refusal in _FOUL:
+                if error.refusal in FOUL:
                     await self._peers.penalise(channel.peer_id, error.detail)
                     return
             except StoreError as error:
@@ -123,20 +107,3 @@ class TowerServer:
             case Ask():
                 holdings = [self._keeper.holding(question.nonce, t) for t in question.tickets]
                 return encode(Held(tuple(holdings), await self._keeper.tips()))
-
-    def _admit(self, peer: _Peer) -> None:
-        """Raises RemoteProtocolError (busy)."""
-        now = trio.current_time()
-        while peer.recent and peer.recent[0] <= now - 60:
-            peer.recent.popleft()
-        if (
-            self._channels > MAX_CHANNELS
-            or peer.channels > MAX_CHANNELS_PER_PEER
-            or len(peer.recent) >= MAX_QUESTIONS_PER_MINUTE
-        ):
-            raise RemoteProtocolError(Refusal.BUSY, "too many questions at once: try again later")
-        peer.recent.append(now)
-
-    def _forget_idle(self) -> None:
-        if len(self._known) > MAX_REMEMBERED_PEERS:
-            self._known = {name: peer for name, peer in self._known.items() if peer.channels}

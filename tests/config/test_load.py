@@ -398,6 +398,7 @@ def test_files_that_others_may_read_or_change_are_warned_about(tmp_path: Path) -
 def test_a_relay_has_pairs_and_no_chains(tmp_path: Path) -> None:
     config = loaded(tmp_path, '[market]\npairs = ["LTC/btc"]').config
     assert config.is_relay
+    assert not config.recovery.paths
     assert [(pair.base, pair.quote) for pair in config.pairs] == [(LTC, BTC)]
 
 

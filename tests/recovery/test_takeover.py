@@ -7,10 +7,10 @@ from protocol.assets import AssetId
 from protocol.codec import decode, encode
 from protocol.swap.states import SwapState
 from protocol.terms import Role
-from swapd.ports import JournalRecord, RecoveryError
+from swapd.ports import PUT_BACK, JournalRecord, RecoveryError
 from swapd.recovery.content import Addresses, Content, Saved
 from swapd.recovery.keeper import GENERATION
-from swapd.recovery.takeover import mark_restored, take_over
+from swapd.recovery.takeover import take_over
 from tests.fakes.store import FakeStore
 from tests.protocol.swap.moments import begun, locked, released
 
@@ -92,11 +92,12 @@ async def test_what_an_old_file_knows_and_the_journal_lacks_is_taken_when_asked_
     assert state.restored
 
 
-async def test_what_is_open_here_and_not_in_a_newer_file_only_watches() -> None:
+@pytest.mark.parametrize(("generation", "says"), [(7, True), (3, False)])
+async def test_a_newer_file_says_that_the_database_is_old(generation: int, says: bool) -> None:
     store = FakeStore()
-    await journalled(store, released(Role.INITIATOR))
-    [state] = await taken(store, content(7))
-    assert state.restored
+    await store.next_counter(GENERATION, 3)
+    await taken(store, content(generation), force=True)
+    assert (await store.get(*PUT_BACK) is not None) is says
 
 
 async def test_addresses_are_known_again_and_none_is_given_out_twice() -> None:
@@ -130,10 +131,3 @@ async def test_a_swap_filed_under_another_name_or_unreadable_is_refused() -> Non
         file = msgspec.structs.replace(content(7), swaps=(saved,))
         with pytest.raises(RecoveryError, match="swap 0000"):
             await take_over(file, FakeStore(), address_of=address, now=NOW)
-
-
-async def test_marking_twice_marks_once() -> None:
-    store = FakeStore()
-    await journalled(store, released(Role.INITIATOR))
-    assert len(await mark_restored(store, now=NOW)) == 1
-    assert await mark_restored(store, now=NOW) == []

@@ -1,19 +1,19 @@
 """The machine is lost at every single step of every story; words and recovery file go on."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import pytest
 from trio.testing import MockClock
 
 from protocol.assets import AssetId
 from protocol.swap.states import End, Unfunded
+from swapd.engine import putback
 from swapd.ports import RecoveryError, RecoveryStatus
 from swapd.recovery.content import Addresses, Content, Saved
-from swapd.recovery.takeover import mark_restored, take_over
+from swapd.recovery.takeover import take_over
 from tests.engine.swaps.stage import Party, Stage, times_of
 from tests.engine.swaps.stories import STORIES, check_books, locks_ever_sent
 from tests.engine.swaps.test_crashes import first_times, numbered
-from tests.fakes.store import FakeDisk
 
 SAFE = {End.COMPLETED, End.REFUNDED, End.NEVER_FUNDED}
 
@@ -66,6 +66,7 @@ class Vault:
             await take_over(
                 self.content, party.store, address_of=self.address, now=party.stage.clock.now()
             )
+        await putback.settle(party.world)
         self.follow()
 
     def address(self, asset: AssetId, index: int) -> str:
@@ -154,45 +155,3 @@ async def test_a_claim_waits_for_no_recovery_file(mock_clock: MockClock) -> None
         vault.fails = True
         await stage.blocks(15, swap)
     assert stage.taker.end(swap) is End.COMPLETED
-
-
-async def test_an_older_copy_of_the_database_makes_no_second_lock_and_ends_as_the_chains_say(
-    mock_clock: MockClock,
-) -> None:
-    """No recovery file says what happened since: an operator put back yesterday's database."""
-    for who in ("taker", "maker"):
-        for moment in range(1, 5):
-            stage = Stage(mock_clock)
-            party = stage.taker if who == "taker" else stage.maker
-            async with stage.running():
-                swap = await stage.agree()
-                copy = _copied(party.disk)
-                for _ in range(moment):
-                    await stage.block()
-                party.disk = copy
-                party.reborn = _marks(party)
-                await party.restart()
-                await stage.blocks(60, swap)
-            end = party.end(swap)
-            if end is None:
-                assert not locks_ever_sent(party, swap)
-                continue
-            assert end in SAFE, (who, moment)
-            await check_books(party, swap, end)
-
-
-def _marks(party: Party) -> Callable[[], Awaitable[None]]:
-    async def mark() -> None:
-        await mark_restored(party.store, now=party.stage.clock.now())
-
-    return mark
-
-
-def _copied(disk: FakeDisk) -> FakeDisk:
-    return FakeDisk(
-        {swap: list(rows) for swap, rows in disk.journal.items()},
-        set(disk.open),
-        set(disk.hashlocks),
-        dict(disk.values),
-        dict(disk.counters),
-    )
