@@ -89,7 +89,9 @@ class Rules:
         was, is_now = type(before.own).__name__, type(after.own).__name__
         if is_now == "Released" and was != "Released":
             faults += self._lock_gate(leg, at, now, healthy)
-        if is_now != was and is_now in {"Killing", "Dead"} and not after.cancelled:
+        learned = type(after.secret).__name__ == "Learned"
+        # Who knows the secret claims: his own lock would only be a gift.
+        if is_now != was and is_now in {"Killing", "Dead"} and not (after.cancelled or learned):
             faults += self._given_up(was, is_now, leg, at, now)
         knew, knows = type(before.secret).__name__, type(after.secret).__name__
         if knows == "Revealed" and knew != "Revealed":
