@@ -12,6 +12,7 @@ import trio
 from swapd import exitcodes
 from swapd.config import Config
 from swapd.lockfile import locked
+from swapd.notify import Notifier
 from swapd.paths import DataPaths, prepare
 from swapd.ports import Clock
 from swapd.store.sqlite import SqliteStore
@@ -31,20 +32,23 @@ async def _run(config: Config, paths: DataPaths, clock: Clock) -> None:
     store = await SqliteStore.open(paths.database, network=config.network.value)
     try:
         tower = TowerDaemon(config, store=store, clock=clock, entropy=os.urandom)
+        notifier = Notifier(os.environ)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_obey_signals, tower)
-            await tower.run()
+            nursery.start_soon(_obey_signals, tower, notifier)
+            nursery.start_soon(notifier.keep_alive)
+            await tower.run(ready=lambda kept: notifier.ready(f"watching {kept} packages"))
             nursery.cancel_scope.cancel()
     finally:
         await store.aclose()
     structlog.get_logger("swapd").info("tower.stopped")
 
 
-async def _obey_signals(tower: TowerDaemon) -> None:
+async def _obey_signals(tower: TowerDaemon, notifier: Notifier) -> None:
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         first = True
         async for _ in signals:
             if not first:
                 os._exit(exitcodes.CRASH)
             first = False
+            notifier.stopping()
             tower.stop()

@@ -6,7 +6,7 @@ knows adapters of several kinds; it has no seed, no wallet, no control socket.
 Start: chains -> everything that is kept is watched -> network -> clients. Stop in reverse.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import structlog
@@ -64,9 +64,9 @@ class TowerDaemon:
         """Begins an orderly stop."""
         self._stop.set()
 
-    async def run(self) -> None:
-        """Until `stop`. Raises ListenError, NodeMisconfigured, StoreError (in exception groups)
-        when it can't start."""
+    async def run(self, *, ready: Callable[[int], None] = lambda _kept: None) -> None:
+        """Until `stop`; `ready` is told how many packages are watched. Raises ListenError,
+        NodeMisconfigured, StoreError (in exception groups) when it can't start."""
         for chain in self._chains.values():
             await check_chain(chain)
         async with trio.open_nursery() as nursery:
@@ -77,6 +77,7 @@ class TowerDaemon:
             await nursery.start(self._peers.run)
             await nursery.start(TowerServer(self._peers, self._keeper).run)
             log.info("tower.ready", packages=kept, addresses=self.addresses())
+            ready(kept)
             await self._stop.wait()
             nursery.cancel_scope.cancel()
 

@@ -5,6 +5,7 @@ Knows the command line and the log like any operator.
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -43,6 +44,8 @@ class TowerProcess:
         self.files = folder / "regtest" / "tower"
         self._clock, self._party = clock, party
         self._process: subprocess.Popen[bytes] | None = None
+        self._manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._manager.bind("")  # the kernel finds an abstract name
 
     def write_config(self) -> None:
         """The configuration an operator would write."""
@@ -65,9 +68,19 @@ class TowerProcess:
         before = len(self.events("tower.ready"))
         command = [sys.executable, "-m", *self._command, "--config", str(self.config)]
         with self.log.open("ab") as log:
-            self._process = spawn(command, env=dict(os.environ), stderr=log, stdout=log)
+            env = {**os.environ, "NOTIFY_SOCKET": "@" + self._manager.getsockname()[1:].decode()}
+            self._process = spawn(command, env=env, stderr=log, stdout=log)
         await self.until(lambda: len(self.events("tower.ready")) > before)
         return str(self.events("tower.ready")[-1]["addresses"][0])
+
+    def told(self) -> list[str]:
+        """What it has told its service manager since this was asked."""
+        found = []
+        while True:
+            try:
+                found.append(self._manager.recv(4096).decode())
+            except BlockingIOError:
+                return found
 
     async def until(self, wanted: Callable[[], bool]) -> None:
         """Waits for something in its log. Raises AssertionError with the log when it ended."""
@@ -85,7 +98,8 @@ class TowerProcess:
         return await end(self._process, grace=STOP_SECONDS)
 
     async def kill(self) -> None:
-        """SIGKILL."""
+        """SIGKILL, and the end of what it was told through."""
+        self._manager.close()
         if self._process is not None and self._process.poll() is None:
             await kill(self._process)
 

@@ -25,3 +25,4 @@ async def test_a_maker_who_is_away_from_his_lock_on_is_paid_by_his_tower(stage: 
     case = next(case for case in CASES if case.name == "maker away, taker claims")
     result = await play(stage, case)
     assert result.end == "completed"
+    assert stage.towers[0].told()[0].startswith("READY=1\n")
