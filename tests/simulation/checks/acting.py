@@ -78,7 +78,10 @@ def judge_health(diary: Diary, troubles: Sequence[str]) -> None:
 
 
 def judge_reveal(diary: Diary, truth: Truth, now: int) -> None:
-    """The initiator just decided to show the preimage."""
+    """The initiator just decided to show the preimage: for the first time, or in a life that had
+    forgotten it, where nothing is left to be hidden."""
+    if diary.revealed_at is not None:
+        return
     found = doors(diary.deal)
     diary.revealed_at = now
     if now > found.reveal + found.skew + SLACK:

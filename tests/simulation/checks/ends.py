@@ -60,9 +60,10 @@ def judge(diary: Diary, books: Mapping[str, Books], violated: str = "") -> list[
     wrong = list(diary.faults)
     if len(diary.ends) > 1:
         wrong.append(f"ended more than once: {diary.ends}")
-    if diary.forgot and any(purpose == "lock" for _, purpose, _, _ in diary.sent):
+    since = diary.sent[diary.forgot_at :] if diary.forgot_at is not None else []
+    if any(purpose == "lock" for _, purpose, _, _ in since):
         wrong.append("it locked in a life that had forgotten what it did before")
-    if not end and not diary.forgot:
+    if not end and diary.forgot_at is None:
         wrong.append("no end, although the world was calm for long enough")
     robbed = fate.taken and not fate.got
     if robbed and not violated:

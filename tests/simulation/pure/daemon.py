@@ -27,8 +27,12 @@ class NodeError(Exception):
     """The node did not do what was asked."""
 
 
+LOST, OLD = "on another machine", "from an old backup"
+
+
 class Daemon:
-    """`offset` is its clock's error in seconds, `trouble` by family "problem", "stale" or "error"
+    """`forgets` is what its next start goes on from: LOST, OLD, or empty: the newest journal.
+    `offset` is its clock's error in seconds, `trouble` by family "problem", "stale" or "error"
     while a node has it, `latency` seconds from an event on a chain to a look at it."""
 
     def __init__(self, world: "World", name: str, offset: int, latency: int) -> None:
@@ -41,7 +45,7 @@ class Daemon:
         self.trouble: dict[str, str] = {}
         self.is_up = True
         self.disk_full = False
-        self.loses_machine = False
+        self.forgets = ""
         self.losses = Random(f"losses {world.setting.seed} {name}")
         self._points_left = -1
 
@@ -83,12 +87,13 @@ class Daemon:
 
     def _restart(self) -> None:
         self.is_up = True
-        lost, self.loses_machine = self.loses_machine, False
-        self.world.tell(f"{self.name} is up again{', on another machine' if lost else ''}")
-        self.world.tallies["machine lost"] += lost
+        forgets, self.forgets = self.forgets, ""
+        self.world.tell(f"{self.name} is up again{f', {forgets}' if forgets else ''}")
+        if forgets:
+            self.world.tallies[forgets] += 1
         for side in self.sides:
             if not side.is_closed:
-                side.restore(lost=lost)
+                side.restore(forgets)
 
     def poke_all(self) -> None:
         """Each open swap looks."""

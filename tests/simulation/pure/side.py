@@ -39,7 +39,7 @@ from tests.simulation.checks.records import Diary
 from tests.simulation.ledger import SimTx
 from tests.simulation.pure import hands
 from tests.simulation.pure.chain import SimChain
-from tests.simulation.pure.daemon import Crash, NodeError, StoreFull
+from tests.simulation.pure.daemon import LOST, Crash, NodeError, StoreFull
 
 if TYPE_CHECKING:
     from tests.simulation.pure.daemon import Daemon
@@ -69,6 +69,7 @@ class Side:
         self.state = begin(agreement)
         self.journal: list[tuple[Event | None, SwapState]] = [(None, self.state)]
         self.is_closed = False
+        self._is_done = False
         self.built = 0
         self.promised: frozenset[str] = frozenset()
         self._material = material(self.state)
@@ -105,16 +106,15 @@ class Side:
         if self.daemon.is_up and self.daemon.trouble.get(self.own.family) != "error":
             self._flashes[ref] = spend
 
-    def restore(self, *, lost: bool = False) -> None:
+    def restore(self, forgets: str = "") -> None:
         """After a crash: what was encoded on disk is all there is; after the loss of the machine,
-        what some recovery file holds."""
+        what some recovery file holds; after an old backup was put back, any older row."""
         stored = self.journal[-1][1]
-        if lost and stored.outcome is None:
-            stored = restored(self._recovered())
+        if forgets and stored.outcome is None:
+            stored = restored(self._recovered() if forgets == LOST else self._older())
             self.journal.append((None, stored))
-            if isinstance(stored.own, Unfunded) and not self.diary.forgot:
-                self.diary.forgot = True
-                self.world.closed(self)  # it only watches, for longer than a world lasts
+            if isinstance(stored.own, Unfunded) and self.diary.forgot_at is None:
+                self._forget()
         self.state = decode(SwapState, encode(stored), max_size=_MAX_STATE)
         if self.state != stored:
             self.diary.faults.append("the journal decodes to another state")
@@ -139,6 +139,23 @@ class Side:
                 least = index
         return self.daemon.losses.choice(rows[least:])
 
+    def _forget(self) -> None:
+        self.diary.forgot_at = len(self.diary.sent)
+        locks = [txid for _, purpose, txid, _ in self.diary.sent if purpose == "lock"]
+        self.diary.in_the_air = bool(locks) and not any(self.own.ledger.depth(t) for t in locks)
+        if not locks:
+            self._done()  # it only watches, for longer than a world lasts
+
+    def _older(self) -> SwapState:
+        """A row of any backup since the swap began."""
+        return self.daemon.losses.choice([state for _, state in self.journal])
+
+    def _done(self) -> None:
+        """The world waits for it no longer."""
+        if not self._is_done:
+            self._is_done = True
+            self.world.closed(self)
+
     def _wake(self) -> None:
         self._due = False
         if not self.daemon.is_up or self.is_closed:
@@ -157,11 +174,9 @@ class Side:
         if is_closed(state):
             self.is_closed = self.diary.closed = True
             self.world.tell(f"{self.label} is closed")
-            forgot = self.diary.forgot
             for chain in (self.own, self.theirs):
                 chain.wants_blocks.pop(self.poke, None)
-            if not forgot:
-                self.world.closed(self)
+            self._done()
             return
         due = next_deadline(state)
         if due is not None and due != self._deadline:

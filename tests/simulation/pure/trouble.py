@@ -12,7 +12,7 @@ from protocol.swap import reading
 from protocol.swap.states import Dead, Held, Learned, Revealed, Unfunded
 from protocol.terms import Role
 from tests.simulation.ledger import SimTx
-from tests.simulation.pure.daemon import Daemon
+from tests.simulation.pure.daemon import LOST, OLD, Daemon
 
 if TYPE_CHECKING:
     from tests.simulation.pure.side import Side
@@ -59,6 +59,10 @@ class Trouble:
         if world.setting.faults and losses.random() < 0.25:
             moment = losses.randint(0, span if losses.random() < 0.5 else span // 5)
             world.work.at(world.work.now + moment, self._call("loss"))
+        backups = Random(f"backup {world.setting.seed} {daemon.name}")
+        if world.setting.faults and backups.random() < 0.15:
+            moment = backups.randint(0, span if backups.random() < 0.5 else span // 5)
+            world.work.at(world.work.now + moment, self._call("backup"))
 
     def _call(self, kind: str) -> Callable[[], None]:
         return lambda: self.happen(kind)
@@ -84,9 +88,13 @@ class Trouble:
             world.work.after(world.unit, lambda: daemon.arm(-1))
             return
         if kind == "loss":
-            daemon.loses_machine = True
+            daemon.forgets = LOST
             daemon.arm(daemon.losses.randint(0, 6))
             world.work.after(world.unit, self._keeps_machine)
+            return
+        if kind == "backup":
+            daemon.forgets = OLD
+            daemon.crash(seconds, "absence")
             return
         if kind in {"clock", "jump"}:
             self._clock(kind)
@@ -110,7 +118,7 @@ class Trouble:
     def _keeps_machine(self) -> None:
         if self._daemon.is_up:
             self._daemon.arm(-1)
-            self._daemon.loses_machine = False
+            self._daemon.forgets = ""
 
     def _disk_is_free(self) -> None:
         self._daemon.disk_full = False
