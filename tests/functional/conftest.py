@@ -86,7 +86,17 @@ async def mend(fleet: Fleet) -> None:
     for name in fleet.daemons:
         await fleet.until_book(name, lambda book: not book)
     await fleet.relay_transactions()
+    await _top_up(fleet)
     await fleet.world.pass_time(10)
+
+
+async def _top_up(fleet: Fleet) -> None:
+    """What swaps earn lies at addresses of the seeds: after many of them a wallet has run dry."""
+    for name in fleet.daemons:
+        for chain in CHAINS:
+            had = await fleet.world[name].balance(chain)
+            if had < COIN[chain] * COINS // 2:
+                await fleet.world.fund(name, chain, COINS, COIN[chain])
 
 
 async def _mend_nodes(fleet: Fleet) -> None:
