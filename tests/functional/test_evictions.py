@@ -10,10 +10,6 @@ from tests.faults.evictions import Crowding
 pytestmark = [pytest.mark.nodes, pytest.mark.timeout(900)]
 
 
-async def test_claims_get_into_blocks_in_time_past_full_mempools() -> None:
-    await Crowding("lock P final", 15, expected="completed").run()
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("case", evictions.ALL, ids=str)
 async def test_claims_refunds_and_kills_are_mined_in_time_past_full_mempools(

@@ -38,6 +38,7 @@ async def test_a_taker_killed_as_it_writes_the_swap_down_has_lost_nothing(
     assert await ends(fleet, "happy", taker=("journal:before:Agreed",)) == [NO_SWAP]
 
 
+@pytest.mark.slow
 async def test_both_sides_killed_while_they_refund_are_refunded_once(fleet: MortalFleet) -> None:
     taker, maker = ("journal:after:RefundBuilt",), ("effect:before:BroadcastRefund",)
     assert await ends(fleet, "refund", taker=taker, maker=maker) == ["refunded"]
@@ -48,6 +49,7 @@ async def test_a_taker_killed_while_it_kills_its_lock_never_funded_it(fleet: Mor
     assert await ends(fleet, "the taker's lock hangs", taker=taker) == ["never_funded"]
 
 
+@pytest.mark.slow
 async def test_a_taker_killed_while_it_lifts_its_claim_has_claimed(fleet: MortalFleet) -> None:
     taker = ("journal:before:ChildBuilt",)
     assert await ends(fleet, "the taker's claim hangs", taker=taker) == ["completed"]

@@ -18,7 +18,6 @@ SAMPLE = (
     Call(calls.SEND, Harm.DEAF),
     NodeOut("lock P final", "taker", "LTC", Outage.STALLED),
     NetworkKilled("lock P mined"),
-    wired.ALL[1],
 )
 Case = Call | Methods | NodeOut | NetworkKilled | Bad
 
