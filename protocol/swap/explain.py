@@ -102,6 +102,9 @@ def _next(state: SwapState, phase: Phase) -> tuple[Who, str]:
         return Who.CHAIN, "Our refund is on its way; it needs confirmations."
     if phase is Phase.KILLING:
         return Who.CHAIN, "Our lock was not confirmed in time; its coins are paid back to us."
+    if phase is Phase.AGREED and state.restored:
+        text = "Restored: we lock nothing, and watch until no lock of ours can turn up any more."
+        return Who.CHAIN, text
     if state.agreement.role is Role.INITIATOR:
         return _next_initiator(state, phase)
     return _next_participant(state, phase)

@@ -11,6 +11,7 @@ from protocol.swap.effects import (
     Effect,
 )
 from protocol.swap.events import LockBuilt
+from protocol.swap.explain import Who, summarise
 from protocol.swap.facts import ChainView, Spend, SpendKind
 from protocol.swap.machine import is_closed, step
 from protocol.swap.pending import pending
@@ -63,6 +64,15 @@ def test_a_restored_swap_never_locks_although_all_gates_are_open(role: Role) -> 
         after = at(restored(before), 5, own=view(), theirs=theirs)
         assert not owed(after, BuildLock)
         assert not owed(after, BroadcastLock)
+
+
+@pytest.mark.parametrize("role", Role)
+def test_who_is_told_of_a_restored_swap_without_a_lock_is_not_told_that_it_will_lock(
+    role: Role,
+) -> None:
+    said = summarise(at(restored(begun(role)), 5, own=view(), theirs=theirs_final(role)))
+    assert said.who is not Who.US
+    assert "we lock nothing" in said.next_action
 
 
 @pytest.mark.parametrize("role", Role)
