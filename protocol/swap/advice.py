@@ -62,6 +62,7 @@ class Situation(enum.StrEnum):
     UNATTENDED = "unattended"
     RESTORED = "restored"
     WATCH_ONLY = "watch_only"
+    LOCKED = "locked"
     TOWER_STALE = "tower_stale"
     TOWER_STANDS_IN = "tower_stands_in"
 
@@ -69,12 +70,14 @@ class Situation(enum.StrEnum):
 class Around(Struct, frozen=True):
     """What is known beside the state: `wall` clock; `trouble` that failed last, why the swap is
     `unattended`, what is wrong with its `towers`, why the daemon is `watch_only`: empty when all is
-    well. `stand_in` are the towers that hold all that they need."""
+    well. `locked`: it has no seed to sign with. `stand_in` are the towers that hold all that they
+    need."""
 
     wall: int
     trouble: str = ""
     unattended: str = ""
     watch_only: str = ""
+    locked: bool = False
     towers: tuple[str, ...] = ()
     stand_in: tuple[str, ...] = ()
 
@@ -126,6 +129,14 @@ def _surroundings(state: SwapState, around: Around) -> list[Advice]:
                 Situation.UNATTENDED,
                 f"nobody looks after this swap: {around.unattended}",
                 "mend that and start swapd again; else `swap-cli swap rescue` and do it by hand",
+            )
+        )
+    if around.locked:
+        found.append(
+            _alarm(
+                Situation.LOCKED,
+                "this daemon is locked: of all that follows it does only what was signed before",
+                "`swap-cli unlock` it before the time until which it is safe to be away",
             )
         )
     if around.watch_only:

@@ -94,6 +94,8 @@ async def test_a_locked_maker_claims_after_a_reboot_and_unlocks_into_a_whole_dae
         rows = await journal_rows(maker, swap_id)
         code, told = await swap_cli(maker, "health")
         assert (code, "locked (daemon)" in told) == (6, True)
+        code, told = await swap_cli(maker, "swap", "explain", swap_id)
+        assert (code, "does only what was signed before" in " ".join(told.split())) == (0, True)
         with pytest.raises(CallError) as refused:
             await maker.call("take", offer_id="00" * 32)
         assert refused.value.name == "daemon_locked"

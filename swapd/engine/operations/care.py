@@ -36,6 +36,7 @@ class CareOperations:
             trouble=swaps.trouble(swap_id),
             unattended=swaps.unattended().get(swap_id, ""),
             watch_only=self._c.world.mode.watch_only,
+            locked=self._c.world.mode.locked,
             towers=tuple(_lacking(self._c.towers(), swap_id)),
             stand_in=tuple(_ready(self._c.towers(), swap_id)),
         )

@@ -26,7 +26,8 @@ Opener = Callable[[str], Awaitable[bool]]
 
 ALLOWED: Final = frozenset(
     {
-        "getinfo", "health", "alarm_list", "swap_list", "swap_get", "swap_wait", "stop", "unlock",
+        "getinfo", "health", "alarm_list", "swap_list", "swap_get", "swap_wait", "swap_explain",
+        "stop", "unlock",
     }
 )  # fmt: skip
 """The others need keys, the market, or would promise something."""

@@ -70,9 +70,10 @@ async def test_in_every_recorded_situation_the_advice_is_right(
         (Around(0, towers=("tower 1 lacks the claim",)), "tower_stale", "warning", "stay on"),
         (Around(0, stand_in=("tower 1",)), "tower_stands_in", "info", "needs us"),
         (Around(0, watch_only="a newer daemon"), "watch_only", "warning", "end the other daemon"),
+        (Around(0, locked=True), "locked", "critical", "swap-cli unlock"),
         (Around(0, trouble="the BTC node refused BroadcastLock"), "refused", "warning", "reason"),
     ],
-    ids=["tower_stale", "stand_in", "watch_only", "refused"],
+    ids=["tower_stale", "stand_in", "watch_only", "locked", "refused"],
 )
 async def test_what_is_known_around_a_swap_is_told_with_it(
     mock_clock: MockClock, around: Around, code: str, severity: str, remedy: str
