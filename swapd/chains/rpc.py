@@ -9,8 +9,7 @@ Numbers with a point arrive as `Decimal`, so that no amount ever goes through a 
 """
 
 import json
-from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Final, NoReturn
 from urllib.parse import quote, urlsplit
@@ -18,6 +17,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 import trio
 
+from swapd.chains import http
 from swapd.chains.answers import BadAnswer, short
 from swapd.chains.config import NodeConfig
 from swapd.ports import ChainError, NodeMisconfigured, NodeUnreachable
@@ -65,11 +65,7 @@ class Rpc:
         self._base = config.url.rstrip("/")
         self._wallet_path = "/wallet/" + quote(config.wallet or "", safe="")
         self._auth: httpx.BasicAuth | None = None
-        self._client = httpx.AsyncClient(
-            trust_env=False,  # a proxy variable must never see our calls
-            limits=httpx.Limits(max_connections=8, max_keepalive_connections=0),
-            timeout=None,  # noqa: S113 - each request has a deadline of its own
-        )
+        self._client = http.client(connections=8)
 
     @property
     def where(self) -> str:
@@ -158,26 +154,10 @@ class Rpc:
 
     async def _post(self, body: bytes, *, wallet: bool, most: int) -> tuple[int, bytes]:
         url = self._base + (self._wallet_path if wallet else "/")
-        chunks: list[bytes] = []
-        size = 0
-        # Compressed, a small answer could unfold to any size before it is measured.
-        headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
-        # Cancelling ends the stream in an orderly way; leaving the loop early would not.
-        with trio.CancelScope() as scope:
-            request = self._client.build_request("POST", url, content=body, headers=headers)
-            request.stream = _Body(body)
-            response = await self._client.send(request, auth=self._auth, stream=True)
-            async with aclosing(response):
-                async for chunk in response.aiter_raw():
-                    size += len(chunk)
-                    if size > most:
-                        scope.cancel()
-                    else:
-                        chunks.append(chunk)
-                status = response.status_code
-        if size > most or scope.cancelled_caught:
+        status, answer = await http.post(self._client, url, body, most=most, auth=self._auth)
+        if answer is None:
             raise BadAnswer(f"{self.where} answered more than {most} bytes: that can't be right")
-        return status, b"".join(chunks)
+        return status, answer
 
     async def _credentials(self) -> httpx.BasicAuth:
         path = self._config.cookie_file
@@ -238,22 +218,6 @@ class Rpc:
         if code in _CLIENT_NOT_CONNECTED:
             raise NodeUnreachable(f"the node at {self.where} is not ready: {message}")
         raise RpcError(method, code, message)
-
-
-class _Body(httpx.AsyncByteStream):
-    """What a request sends, in one piece. httpx would make an async generator of it, which a node
-    that goes away in the middle leaves unfinished: garbage that trio complains about."""
-
-    def __init__(self, data: bytes) -> None:
-        self._rest = [data]
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if not self._rest:
-            raise StopAsyncIteration
-        return self._rest.pop()
 
 
 def _no_constant(name: str) -> NoReturn:
