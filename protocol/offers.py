@@ -37,7 +37,8 @@ MAX_KIND_LENGTH = 32
 MAX_SLOT = 2**32 - 1
 MAX_COUNTER = 2**63 - 1
 """Of sequences and log numbers; unix milliseconds fit for a long time."""
-MAX_FEE_RATE = 10**9
+MAX_FEE_RATE = 10**18
+"""A vbyte or a unit of gas then costs 10^15 base units: no fee market comes near it."""
 MAX_TIME = 2**33
 PAIR_SIZE = 32
 
@@ -60,7 +61,8 @@ class Offer(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     `maximum` is what remains, in coarse steps. `created`, `expires`: unix seconds. `kinds`: the
     HTLC kinds the maker accepts, names unknown to us included. `timing`, `exposure`: what the
     maker's expiries are computed from. `depth_sell`, `depth_buy`: least confirmations on the chain
-    of each asset. `min_fee_rate`: of the taker's lock, in base units of `buy` per 1000 vbytes.
+    of each asset. `min_fee_rate`: of the taker's lock, in base units of what fees on the chain of
+    `buy` are paid in, per 1000 units of size (vbytes, gas).
     """
 
     version: int

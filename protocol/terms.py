@@ -18,13 +18,17 @@ from protocol.errors import Refusal, RemoteProtocolError
 from protocol.signing import PublicKey, Tag, tagged_hash
 
 TERMS_VERSION = 1
-HTLC_KEY_SIZE = 33
+
+MAX_INTERVAL = 3600
+MAX_LAG = 2 * 86400
+"""Seconds. Beyond these no swap could end within its time anyway."""
 
 
 class Kind(enum.StrEnum):
     """Kinds of HTLC, by wire name. More kinds can be added; an unknown one is refused politely."""
 
     P2WSH = "p2wsh"
+    EVM = "evm"
 
 
 class Role(enum.StrEnum):
@@ -71,9 +75,32 @@ class PinnedBlock(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tr
     block_hash: bytes
 
 
+class Pace(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """How a chain whose pace is not in our tables keeps time, as stated by configuration; seconds.
+
+    `interval`: the mean between two blocks on a bad day. `finality`: what its `finalized` block may
+    lag behind; 0 where depth alone decides. `early`: how far its clock may run ahead (E).
+    `outage`: how long its sequencer may take no transactions.
+    """
+
+    interval: int
+    finality: int = 0
+    early: int = 0
+    outage: int = 0
+
+    def __post_init__(self) -> None:
+        """Raises RemoteProtocolError (wrong_terms) outside the allowed ranges."""
+        lags = (self.finality, self.early, self.outage)
+        if not 1 <= self.interval <= MAX_INTERVAL or not all(0 <= lag <= MAX_LAG for lag in lags):
+            detail = f"a block in {self.interval} s, lags of {lags} s: not a pace to swap by"
+            raise RemoteProtocolError(Refusal.WRONG_TERMS, detail)
+
+
 class LegTerms(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """One leg. `claim_key` and `refund_key` are 33-byte compressed keys, `expiry` is unix seconds,
-    `depth` the confirmations after which its lock is final."""
+    """One leg. `claim_key` and `refund_key` name who can take it, in the form of its kind (kinds):
+    p2wsh 33-byte compressed keys; evm a 20-byte account, and the locker's with one byte that names
+    his slot. `expiry` is unix seconds, `depth` the confirmations after which its lock is final,
+    `pace` how its chain keeps time, None on chains where that is known for good."""
 
     kind: Kind
     amount: Amount
@@ -82,6 +109,7 @@ class LegTerms(Struct, frozen=True, array_like=True, forbid_unknown_fields=True)
     expiry: int
     depth: int
     pinned: PinnedBlock
+    pace: Pace | None = None
 
     @property
     def chain(self) -> ChainId:
@@ -91,7 +119,7 @@ class LegTerms(Struct, frozen=True, array_like=True, forbid_unknown_fields=True)
 
 class Terms(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Everything both sides sign. `t0` is unix seconds; `min_fee_rate_i` is the least fee rate of
-    the lock of leg I, in base units per 1000 vbytes."""
+    the lock of leg I, in base units of what its fees are paid in per 1000 units of size."""
 
     version: int
     swap_id: bytes

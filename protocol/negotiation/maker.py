@@ -19,13 +19,14 @@ from msgspec import Struct
 
 from protocol.codec import encode
 from protocol.errors import Refusal, RemoteProtocolError
+from protocol.kinds import check_maker
 from protocol.limits import RESERVATION_SECONDS
 from protocol.negotiation.checks import (
     Fill,
     Side,
     agreed_depths,
+    agreed_paces,
     chains_of,
-    check_keys,
     check_take,
 )
 from protocol.negotiation.messages import (
@@ -46,7 +47,7 @@ from protocol.offers import Offer
 from protocol.proof import FundsProof
 from protocol.signing import Signature, Tag, check_signed
 from protocol.swap.timelocks import schedule
-from protocol.terms import Terms, terms_hash
+from protocol.terms import Kind, Pace, Terms, terms_hash
 
 
 class Listening(Struct, frozen=True):
@@ -70,6 +71,8 @@ class Granted(Struct, frozen=True):
     side: Side
     depth_i: int
     depth_p: int
+    pace_i: Pace | None
+    pace_p: Pace | None
 
 
 class Reserved(Struct, frozen=True):
@@ -124,6 +127,7 @@ def grant(
     take = asked.take
     fill = check_take(take, offer=offer, offer_id=offer_id, remaining=remaining, side=side, now=now)
     depth_i, depth_p = agreed_depths(take, offer, side, fill)
+    pace_i, pace_p = agreed_paces(take, offer, side)
     chain_i, chain_p = chains_of(offer)
     schedule(  # refuses what would take too long, before anything is promised
         t0=now,
@@ -134,20 +138,25 @@ def grant(
         depth_p=depth_p,
         exposure_i=take.exposure,
         exposure_p=offer.exposure,
+        pace_i=pace_i,
+        pace_p=pace_p,
     )
-    return Granted(take, asked.swap_id, offer, fill, side, depth_i, depth_p)
+    return Granted(take, asked.swap_id, offer, fill, side, depth_i, depth_p, pace_i, pace_p)
 
 
 def draft_reserve(
     granted: Granted, *, claim_key_i: bytes, refund_key_p: bytes, proof: FundsProof, now: int
 ) -> Reserve:
     """Our answer, to be signed. Its 60 s begin now."""
-    check_keys(claim_key_i, refund_key_p)
+    take = granted.take
+    check_maker(Kind(take.kind_i), claim_key_i, Kind(take.kind_p), refund_key_p)
     return Reserve(
         swap_id=granted.swap_id,
         exposure=granted.offer.exposure,
         depth_i=granted.depth_i,
         depth_p=granted.depth_p,
+        pace_i=granted.pace_i,
+        pace_p=granted.pace_p,
         claim_key_i=claim_key_i,
         refund_key_p=refund_key_p,
         pinned_i=granted.side.pinned_i,

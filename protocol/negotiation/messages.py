@@ -20,23 +20,25 @@ from msgspec import Meta, Struct
 from protocol.amounts import Units
 from protocol.codec import decode, encode
 from protocol.errors import Refusal, RemoteProtocolError
+from protocol.kinds import ACCOUNT_SIZE, PUBLIC_KEY_SIZE
 from protocol.limits import MAX_DEPTH, MAX_DETAIL_CHARS, MAX_NEGOTIATION_BYTES
-from protocol.offers import MAX_KIND_LENGTH
+from protocol.offers import MAX_FEE_RATE, MAX_KIND_LENGTH
 from protocol.proof import FundsProof
 from protocol.signing import PublicKey, Signature, Tag, check_signed, tagged_hash
-from protocol.terms import TERMS_VERSION, Exposure, PinnedBlock, Terms, Timing
+from protocol.terms import TERMS_VERSION, Exposure, Pace, PinnedBlock, Terms, Timing
 
 PROTOCOL_ID: Final = "/swapd/take/1"
 TAKE_VERSION: Final = 1
 
 Bytes32 = Annotated[bytes, Meta(min_length=32, max_length=32)]
-HtlcKey = Annotated[bytes, Meta(min_length=33, max_length=33)]
+Party = Annotated[bytes, Meta(min_length=ACCOUNT_SIZE, max_length=PUBLIC_KEY_SIZE)]
+"""Who claims or takes back a leg, in the form of its kind."""
 SignatureBytes = Annotated[Signature, Meta(min_length=64, max_length=64)]
 Depth = Annotated[int, Meta(ge=1, le=MAX_DEPTH)]
 Seconds = Annotated[int, Meta(ge=0, le=2**40)]
 KindName = Annotated[str, Meta(min_length=1, max_length=MAX_KIND_LENGTH)]
 """As a name, so that an unknown kind is refused by name rather than as malformed."""
-FeeRate = Annotated[int, Meta(ge=0, le=10**9)]
+FeeRate = Annotated[int, Meta(ge=0, le=MAX_FEE_RATE)]
 Payload = Annotated[bytes, Meta(min_length=1, max_length=MAX_NEGOTIATION_BYTES)]
 
 
@@ -45,7 +47,7 @@ Payload = Annotated[bytes, Meta(min_length=1, max_length=MAX_NEGOTIATION_BYTES)]
 
 class Take(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Wants `units` of the offer's sold asset. `taker` is a key made for this take; `exposure`,
-    `depth_i` and `depth_p` are what the taker insists on; `pinned_*` its view of both chains (I is
+    `depth_*` and `pace_*` are what the taker insists on; `pinned_*` its view of both chains (I is
     the chain of its own coins); `created` unix seconds."""
 
     version: int
@@ -53,27 +55,32 @@ class Take(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     taker: Annotated[PublicKey, Meta(min_length=32, max_length=32)]
     nonce: Bytes32
     units: Units
-    kind: KindName
+    kind_i: KindName
+    kind_p: KindName
     timing: Timing
     exposure: Exposure
     depth_i: Depth
     depth_p: Depth
+    pace_i: Pace | None
+    pace_p: Pace | None
     pinned_i: PinnedBlock
     pinned_p: PinnedBlock
     created: Seconds
 
 
 class Reserve(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Holds the coins until `valid_until` (unix seconds). `claim_key_i` and `refund_key_p` are the
-    maker's HTLC keys; `min_fee_rate_i` base units per 1000 vbytes; `proof` is bound to this take.
-    """
+    """Holds the coins until `valid_until` (unix seconds). `claim_key_i` and `refund_key_p` name the
+    maker in both legs; `pace_*` are the slower of both parties'; `min_fee_rate_i` base units per
+    1000 units of size; `proof` is bound to this take."""
 
     swap_id: Bytes32
     exposure: Exposure
     depth_i: Depth
     depth_p: Depth
-    claim_key_i: HtlcKey
-    refund_key_p: HtlcKey
+    pace_i: Pace | None
+    pace_p: Pace | None
+    claim_key_i: Party
+    refund_key_p: Party
     pinned_i: PinnedBlock
     pinned_p: PinnedBlock
     min_fee_rate_i: FeeRate

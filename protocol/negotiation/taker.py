@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from protocol.codec import encode
 from protocol.errors import Refusal, RemoteProtocolError
+from protocol.kinds import kind_of
 from protocol.limits import RESERVATION_SECONDS, SKEW
 from protocol.negotiation.checks import (
     Fill,
@@ -30,6 +31,7 @@ from protocol.negotiation.checks import (
     check_take,
     fill_of,
     least_depths,
+    own_paces,
 )
 from protocol.negotiation.messages import (
     TAKE_VERSION,
@@ -50,7 +52,7 @@ from protocol.negotiation.terms import TakerPart, build_terms
 from protocol.offers import Offer
 from protocol.signing import PublicKey, Signature, Tag, check_signed
 from protocol.swap.timelocks import Schedule, schedule
-from protocol.terms import Kind, Terms, terms_hash
+from protocol.terms import Terms, terms_hash
 
 
 class Draft(Struct, frozen=True):
@@ -111,7 +113,6 @@ def ask(
     taker: PublicKey,
     nonce: bytes,
     now: int,
-    kind: Kind = Kind.P2WSH,
 ) -> Draft:
     """A take of `units` of what `offer` sells, checked as the maker will check it.
 
@@ -119,17 +120,22 @@ def ask(
     """
     fill = fill_of(offer, units, remaining=offer.maximum)
     depth_i, depth_p = least_depths(side, fill)
+    pace_i, pace_p = own_paces(offer, side)
+    chain_i, chain_p = chains_of(offer)
     take = Take(
         version=TAKE_VERSION,
         offer_id=offer_id,
         taker=taker,
         nonce=nonce,
         units=fill.amount_p.units,
-        kind=kind,
+        kind_i=kind_of(chain_i),
+        kind_p=kind_of(chain_p),
         timing=side.timing,
         exposure=side.exposure,
         depth_i=depth_i,
         depth_p=depth_p,
+        pace_i=pace_i,
+        pace_p=pace_p,
         pinned_i=side.pinned_i,
         pinned_p=side.pinned_p,
         created=now,
@@ -154,6 +160,8 @@ def likely_schedule(draft: Draft, *, now: int) -> Schedule:
         depth_p=depth_p,
         exposure_i=take.exposure,
         exposure_p=offer.exposure,
+        pace_i=take.pace_i,
+        pace_p=take.pace_p,
     )
 
 

@@ -12,8 +12,9 @@ from typing import Final
 from msgspec import Struct
 
 from protocol.errors import Refusal
+from protocol.kinds import check_parties
 from protocol.limits import NEGOTIATION, SKEW
-from protocol.negotiation.checks import Fill, chains_of, check_keys
+from protocol.negotiation.checks import Fill, chains_of
 from protocol.negotiation.messages import Reserve, Take
 from protocol.offers import Offer, refuse_unless
 from protocol.swap.timelocks import schedule
@@ -21,7 +22,8 @@ from protocol.terms import TERMS_VERSION, Kind, LegTerms, Terms, Timing
 
 
 class TakerPart(Struct, frozen=True):
-    """What only the taker knows before it proposes: its keys, the hashlock, the start."""
+    """What only the taker knows before it proposes: who it is in both legs, the hashlock, the
+    start."""
 
     claim_key_p: bytes
     refund_key_i: bytes
@@ -36,9 +38,14 @@ def build_terms(
 
     Raises RemoteProtocolError: wrong_key, unsupported_kind, and as `schedule` does.
     """
-    check_keys(reserve.claim_key_i, part.refund_key_i, part.claim_key_p, reserve.refund_key_p)
+    kind_i, kind_p = Kind(take.kind_i), Kind(take.kind_p)
+    check_parties(
+        kind_i,
+        kind_p,
+        i=(reserve.claim_key_i, part.refund_key_i),
+        p=(part.claim_key_p, reserve.refund_key_p),
+    )
     refuse_unless(len(part.hashlock) == 32, Refusal.WRONG_TERMS, "a hashlock has 32 bytes")
-    kind = Kind(take.kind)
     chain_i, chain_p = chains_of(offer)
     doors = schedule(
         t0=part.t0,
@@ -49,6 +56,8 @@ def build_terms(
         depth_p=reserve.depth_p,
         exposure_i=take.exposure,
         exposure_p=reserve.exposure,
+        pace_i=reserve.pace_i,
+        pace_p=reserve.pace_p,
     )
     return Terms(
         version=TERMS_VERSION,
@@ -62,22 +71,24 @@ def build_terms(
         exposure_i=take.exposure,
         exposure_p=reserve.exposure,
         leg_i=LegTerms(
-            kind,
+            kind_i,
             fill.amount_i,
             reserve.claim_key_i,
             part.refund_key_i,
             doors.expiry_i,
             reserve.depth_i,
             take.pinned_i,
+            reserve.pace_i,
         ),
         leg_p=LegTerms(
-            kind,
+            kind_p,
             fill.amount_p,
             part.claim_key_p,
             reserve.refund_key_p,
             doors.expiry_p,
             reserve.depth_p,
             take.pinned_p,
+            reserve.pace_p,
         ),
         min_fee_rate_i=reserve.min_fee_rate_i,
     )
@@ -105,6 +116,7 @@ _LEG_FIELDS: Final[tuple[tuple[str, Refusal, Callable[[LegTerms], object]], ...]
     ("expiry", Refusal.WRONG_EXPIRY, lambda leg: leg.expiry),
     ("depth", Refusal.DEPTH_TOO_SMALL, lambda leg: leg.depth),
     ("pinned block", Refusal.WRONG_CHAIN, lambda leg: leg.pinned),
+    ("pace", Refusal.WRONG_TERMS, lambda leg: leg.pace),
 )
 
 

@@ -21,7 +21,7 @@ from protocol.swap.states import (
     SwapState,
     Tx,
 )
-from protocol.swap.timelocks import chain_timing
+from protocol.swap.timelocks import leg_timing
 from protocol.swap.troubles import Trouble, trouble_of
 from protocol.terms import LegName, Role
 
@@ -247,7 +247,7 @@ def _clock(state: SwapState, around: Around) -> list[Advice]:
 
 def _usual(state: SwapState, leg: LegName) -> int:
     terms = state.agreement.terms
-    return chain_timing(terms.leg(leg).chain, terms.timing).usual
+    return leg_timing(terms.leg(leg), terms.timing).usual
 
 
 # --- Our own leg ------------------------------------------------------------------------------

@@ -3,10 +3,11 @@
 Owns: fee rates for locks, kills, claims, refunds and their children, as curves in time.
 Must not know: how a node estimates, which curve a transaction follows (`deadlines`).
 
-Rates are whole base units per 1000 vbytes. A transaction starts at what gets into the next block
-and doubles in equal steps of time, so that at its deadline it pays all that is at stake: gentle
-while there is time, and never frozen (rule 13). One that did not confirm in the block after it was
-built is rebuilt with a new txid (rule 8): nodes do not announce again what their peers have known.
+Rates are whole base units per 1000 units of size (vbytes, gas). A transaction starts at what gets
+into the next block and doubles in equal steps of time, so that at its deadline it pays all that is
+at stake: gentle while there is time, and never frozen (rule 13). One that did not confirm in the
+block after it was built is rebuilt with a new txid (rule 8): nodes do not announce again what their
+peers have known. Where blocks come every few seconds a view grants it more of them.
 """
 
 from msgspec import Struct
@@ -30,7 +31,7 @@ LEAST_SPEND_VBYTES = 100
 
 class Curve(Struct, frozen=True):
     """From the next-block estimate at `start` to `cap` at `end` (unix seconds; base units per 1000
-    vbytes). `cap` is what is at stake: no version ever pays more."""
+    units of size). `cap` is what is at stake: no version ever pays more."""
 
     start: int
     end: int
@@ -64,7 +65,13 @@ def next_rate(view: ChainView, previous: Tx | None, curve: Curve, now: int) -> i
     if previous is None:
         return min(wanted, calm(view, curve.cap))
     wanted = min(wanted, max(CATCH_UP * previous.fee_rate, CALM_TIMES * first))
-    return min(max(wanted, previous.fee_rate + view.fee_increment), curve.cap)
+    return min(max(wanted, least_replacing(view, previous)), curve.cap)
+
+
+def least_replacing(view: ChainView, previous: Tx) -> int:
+    """The least rate that takes the place of `previous` where it is known."""
+    step = -(-previous.fee_rate * view.fee_step_percent // 100)
+    return previous.fee_rate + max(view.fee_increment, step)
 
 
 def beating(view: ChainView, rival: Spend | None, vbytes: int) -> int:
@@ -76,9 +83,12 @@ def beating(view: ChainView, rival: Spend | None, vbytes: int) -> int:
     return -(-rival.to_beat * 1000 // min(vbytes, LEAST_SPEND_VBYTES)) + view.fee_increment
 
 
-def affordable_rate(units: int, vbytes: int) -> int:
-    """The rate at which the fee of `vbytes` leaves just SPEND_DUST of `units`."""
-    return max(0, units - SPEND_DUST) * 1000 // vbytes
+def affordable_rate(view: ChainView, units: int, size: int) -> int:
+    """The rate at which the fee for `size` leaves just SPEND_DUST of `units`; or, where an account
+    pays, nothing of what it has for this."""
+    if view.fee_budget is not None:
+        return max(0, view.fee_budget) * 1000 // size
+    return max(0, units - SPEND_DUST) * 1000 // size
 
 
 def calm(view: ChainView, cap: int) -> int:
@@ -87,11 +97,11 @@ def calm(view: ChainView, cap: int) -> int:
 
 
 def is_due(view: ChainView, previous: Tx | None, *, seen: bool) -> bool:
-    """Whether to build (again): nothing was built yet, or a block came without it, or what was
-    built is not in the mempool and pays less than is relayed now."""
+    """Whether to build (again): nothing was built yet, or the blocks it was given came without it,
+    or what was built is not in the mempool and pays less than is relayed now."""
     if previous is None:
         return True
-    if view.tip_height > previous.height:
+    if view.tip_height >= previous.height + view.patience:
         return True
     return not seen and previous.fee_rate < view.fee_floor
 
@@ -100,4 +110,4 @@ def is_worth(rate: int, view: ChainView, previous: Tx | None, *, seen: bool) -> 
     """Whether a version at `rate` would take the place of `previous`."""
     if previous is None:
         return True
-    return rate >= previous.fee_rate + (view.fee_increment if seen else 1)
+    return rate >= (least_replacing(view, previous) if seen else previous.fee_rate + 1)

@@ -145,6 +145,7 @@ def _lasting(view: ChainView | None, final: int) -> ChainView | None:
         fee_next=0,
         fee_floor=0,
         fee_increment=0,
+        fee_budget=None,
         problems=(),
     )
 
@@ -166,9 +167,12 @@ def _with_lock(state: SwapState, lock: SignedLock) -> SwapState:
     if not isinstance(own, Released) or reading.is_confirmed(reading.own_lock(state)):
         return state
     shares = {coin.ref for coin in own.lock.coins} == {coin.ref for coin in lock.coins}
-    if not shares or lock.tx.ref in own.lock.refs:
+    known = {own.lock.tx.txid, *(tx.txid for tx in state.replaced)}
+    if not shares or lock.tx.txid in known:
         return state
-    newer = msgspec.structs.replace(lock, earlier=own.lock.refs)
+    # On a chain with slots all versions of a lock are one entry.
+    earlier = tuple(ref for ref in own.lock.refs if ref != lock.tx.ref)
+    newer = msgspec.structs.replace(lock, earlier=earlier)
     return msgspec.structs.replace(_replacing(state, own.lock.tx, lock.tx), own=Released(newer))
 
 
@@ -269,8 +273,8 @@ def _judge_own_lock(state: SwapState, *, fresh: bool) -> SwapState:
 
 def _adopted(found: LockSeen) -> Released:
     """A lock that only the chain remembers. Without its coins it can't be killed or made dearer."""
-    txid = found.ref.partition(":")[0]
-    return Released(SignedLock(Tx(found.raw, txid, 0, 0, 0, found.ref), ()))
+    tx = Tx(found.raw, reading.txid_of(found), 0, 0, 0, found.ref)
+    return Released(SignedLock(tx, ()))
 
 
 def _is_forgotten(state: SwapState) -> bool:

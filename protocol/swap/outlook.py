@@ -8,12 +8,9 @@ import enum
 
 from msgspec import Struct
 
+from protocol.kinds import sizes_of
 from protocol.limits import (
-    CLAIM_VBYTES,
     FIRST_CONFIRMATION_SECONDS,
-    KILL_VBYTES,
-    LOCK_VBYTES,
-    REFUND_VBYTES,
     RELEASE_SECONDS,
     RESERVATION_SECONDS,
 )
@@ -48,14 +45,14 @@ class Cost(Struct, frozen=True):
 
     what: str
     leg: LegName
-    vbytes: int
+    size: int
     fee_rate: int
     when: str
 
     @property
     def units(self) -> int:
-        """Base units."""
-        return -(-self.vbytes * self.fee_rate // 1000)
+        """Base units of what fees on its chain are paid in."""
+        return -(-self.size * self.fee_rate // 1000)
 
 
 class Outlook(Struct, frozen=True):
@@ -178,23 +175,25 @@ def _costs(state: SwapState, phase: Phase) -> list[Cost]:
     if state.outcome is not None:
         return []
     own, theirs = own_leg(state.agreement.role), other_leg(state.agreement.role)
+    sizes = sizes_of(state.agreement.own.amount.asset)
     found = []
     lock = reading.own_lock(state)
     if phase is Phase.AGREED:
-        found.append((own, "lock", LOCK_VBYTES, "if the swap goes on"))
+        found.append((own, "lock", sizes.lock, "if the swap goes on"))
     if phase is Phase.KILLING:
         signed = reading.signed_lock(state)
         coins = len(signed.coins) if signed else 1
-        found.append((own, "kill", KILL_VBYTES * coins, "now"))
+        found.append((own, "kill", sizes.kill * coins, "now"))
     if not _is_claimed(state):
-        found.append((theirs, "claim", CLAIM_VBYTES, "when the swap completes"))
+        claim = sizes_of(state.agreement.theirs.amount.asset).claim
+        found.append((theirs, "claim", claim, "when the swap completes"))
     if lock is None or lock.spend is None or lock.spend.kind is SpendKind.REFUND:
-        found.append((own, "refund", REFUND_VBYTES, "only if it fails"))
+        found.append((own, "refund", sizes.refund, "only if it fails"))
     costs = []
-    for leg, what, vbytes, when in found:
+    for leg, what, size, when in found:
         view = reading.view_of(state, leg)
         if view is not None:
-            costs.append(Cost(what, leg, vbytes, fees.first_rate(view), when))
+            costs.append(Cost(what, leg, size, fees.first_rate(view), when))
     return costs
 
 

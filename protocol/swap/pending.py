@@ -7,7 +7,7 @@ Nothing here lets a lock or a secret out: `BroadcastLock` is owed only in `Relea
 in `Revealed` or `Learned`, and those are journalled first.
 """
 
-from protocol.limits import CLAIM_VBYTES, REFUND_VBYTES
+from protocol.kinds import sizes_of
 from protocol.swap import deadlines, fees, lifting, reading
 from protocol.swap.effects import (
     BroadcastClaim,
@@ -74,7 +74,7 @@ def _lock(state: SwapState) -> list[Effect]:
     wanted = not state.cancelled and not isinstance(state.secret, Learned)
     if isinstance(own, Unfunded) and gate_open and answered and wanted:
         rate = max(fees.first_rate(view), _least_lock_rate(state))
-        return [BuildLock(rate)] if rate <= deadlines.dearest_lock(state) else []
+        return [BuildLock(rate)] if rate <= deadlines.dearest_lock(state, view) else []
     # Who spent the lock's coins elsewhere by hand must not be outbid by the lock.
     if not isinstance(own, Released) or view.conflict is not None or not own.lock.coins:
         return []
@@ -102,9 +102,9 @@ def _hanging_lock(
     if replaceable and fees.is_due(view, lock.tx, seen=in_mempool):
         curve = deadlines.lock_curve(state, view)
         wanted = min(fees.on_curve(fees.first_rate(view), curve, state.now), curve.cap)
-        if wanted >= lock.tx.fee_rate + view.fee_increment:
+        if wanted >= fees.least_replacing(view, lock.tx):
             effects.append(BuildLock(wanted, lock))
-    if seen is None or (seen.ref != lock.tx.ref and replaceable):
+    if seen is None or (reading.txid_of(seen) != lock.tx.txid and replaceable):
         effects.append(BroadcastLock(lock.tx.raw, lock.tx.txid))
     return effects
 
@@ -157,11 +157,12 @@ def _claim(state: SwapState) -> list[Effect]:
         return []
     seen = spend is not None and spend.kind is SpendKind.CLAIM
     previous = state.claim if state.claim is not None and state.claim.ref == lock.ref else None
-    curve = deadlines.claim_curve(state, lock)
+    curve = deadlines.claim_curve(state, view, lock)
     fixed = lifting.fixed_version(state, view, previous, spend)
     if fixed is not None:
         return lifting.child(state, view, lock, fixed, curve)
-    rate = _version(state, view, previous, curve, None if seen else spend, CLAIM_VBYTES, seen=seen)
+    size = sizes_of(state.agreement.theirs.amount.asset).claim
+    rate = _version(state, view, previous, curve, None if seen else spend, size, seen=seen)
     if rate is not None:
         preimage = state.secret.preimage if isinstance(state.secret, Learned) else None
         return [BuildClaim(lock, rate, preimage)]
@@ -176,12 +177,12 @@ def _version(
     previous: Tx | None,
     curve: Curve,
     rival: Spend | None,
-    vbytes: int,
+    size: int,
     *,
     seen: bool,
 ) -> int | None:
     """The rate of the version of a claim or refund to build now; None to leave it as it is."""
-    beating = min(fees.beating(view, rival, vbytes), curve.cap)
+    beating = min(fees.beating(view, rival, size), curve.cap)
     if not view.replaces and rival is None and _is_worth_resending(view, previous):
         return None
     outbid = previous is not None and previous.fee_rate < beating
@@ -256,7 +257,8 @@ def _refund(state: SwapState, view: ChainView, lock: LockSeen) -> list[Effect]:
     if fixed is not None:
         return lifting.child(state, view, lock, fixed, curve)
     rival = None if seen else spend
-    rate = _version(state, view, previous, curve, rival, REFUND_VBYTES, seen=seen)
+    size = sizes_of(state.agreement.own.amount.asset).refund
+    rate = _version(state, view, previous, curve, rival, size, seen=seen)
     if rate is not None:
         rate = lifting.with_parent(state, lock, rate, curve)
         # Below the floor nobody would relay it: wait for cheaper days.

@@ -71,6 +71,11 @@ def _exact(view: ChainView | None, leg: LegTerms) -> tuple[LockSeen, ...]:
     return tuple([lock for lock in view.locks if lock.units == units and lock.restriction is free])
 
 
+def txid_of(lock: LockSeen) -> str:
+    """The transaction that made a lock, as far as its chain tells."""
+    return lock.txid or lock.ref.partition(":")[0]
+
+
 def own_lock(state: SwapState) -> LockSeen | None:
     """Our lock as the chain shows it: a version that we signed, or the one that took its place when
     the operator bumped it by hand: it spends a coin of ours. Anybody can pay our script: a

@@ -12,7 +12,7 @@ from msgspec import Struct
 from protocol.swap import reading
 from protocol.swap.facts import LockSeen, SpendKind
 from protocol.swap.states import Dead, Held, Hidden, Killing, Learned, Revealed, SwapState
-from protocol.swap.timelocks import chain_timing
+from protocol.swap.timelocks import leg_timing
 from protocol.terms import LegName, Role, other_leg, own_leg
 
 MEDIAN_BLOCKS = 6
@@ -70,10 +70,10 @@ def plan(state: SwapState) -> Plan:
 
 
 def likely_from(state: SwapState, leg: LegName) -> int:
-    """When median time past is likely to be beyond the expiry of `leg`, at usual block times."""
+    """When a refund of `leg` is likely to be minable, at usual block times."""
     terms = state.agreement.terms
-    usual = chain_timing(terms.leg(leg).chain, terms.timing).usual
-    return terms.leg(leg).expiry + MEDIAN_BLOCKS * usual
+    lag = leg_timing(terms.leg(leg), terms.timing).refund_lag(MEDIAN_BLOCKS)
+    return terms.leg(leg).expiry + lag
 
 
 def _claims(state: SwapState) -> tuple[Way, ...]:

@@ -30,7 +30,7 @@ from protocol.swap import fees, reading
 from protocol.swap.facts import ChainView
 from protocol.swap.fees import Curve
 from protocol.swap.states import Learned, Revealed, SwapState
-from protocol.swap.timelocks import chain_timing
+from protocol.swap.timelocks import leg_timing
 from protocol.terms import LegName, Role, other_leg, own_leg
 from protocol.tower.package import (
     MAX_VARIANTS,
@@ -219,7 +219,7 @@ def _draft(
         Curve(*span, max_fee * 1000 // vbytes),
         vbytes=vbytes,
         max_fee=max_fee,
-        lag=MEDIAN_BLOCKS * chain_timing(leg.chain, agreement.terms.timing).usual,
+        lag=leg_timing(leg, agreement.terms.timing).refund_lag(MEDIAN_BLOCKS),
         least_time=leg.expiry if act is Act.REFUND else 0,
     )
     bare = Package(

@@ -150,6 +150,8 @@ class BitcoindChain:
         hashlock: bytes,
         fee_rate: int,
         replaces: SignedLock | None = None,
+        *,
+        deadline: int,  # noqa: ARG002 - an output has none: what is late is killed
     ) -> SignedLock:
         """A signed lock; its coins are held for a minute, then by `set_reserved`."""
         return await self._funding.fund(leg, hashlock, fee_rate, replaces)
@@ -256,6 +258,22 @@ class BitcoindChain:
     def address_of(self, public_key: bytes) -> str:
         """The P2WPKH address of a 33-byte key."""
         return address_of(self.params, p2wpkh_script(hash160(public_key)))
+
+    async def claim_party(
+        self,
+        htlc_key: bytes,
+        destination: str | None,  # noqa: ARG002 - the claim itself says where it pays
+    ) -> bytes:
+        """The key itself."""
+        return htlc_key
+
+    async def refund_party(self, htlc_key: bytes) -> bytes:
+        """The key itself."""
+        return htlc_key
+
+    def fixed_address(self, *, refund: bool) -> str | None:  # noqa: ARG002 - for neither
+        """None: each payout has an address of its own."""
+        return None
 
     async def wallet_address(self) -> str:
         """A fresh address of the node's wallet."""

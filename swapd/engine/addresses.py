@@ -10,8 +10,12 @@ from swapd.ports import Store
 SPACE = "address"
 
 
-async def fresh_address(world: World, asset: AssetId) -> str:
-    """A payout address of the seed that was never given out, durably remembered."""
+async def fresh_address(world: World, asset: AssetId, *, refund: bool = False) -> str:
+    """A payout address of the seed that was never given out, durably remembered; on a chain with
+    accounts the one that claims, or refunds, are paid to."""
+    fixed = world.chains[asset].fixed_address(refund=refund)
+    if fixed is not None:
+        return fixed
     index = await world.store.next_counter(counter_of(asset), 1)
     key = key_of(world, asset, index)
     await world.store.put(SPACE, key, str(index).encode())

@@ -164,10 +164,12 @@ class Answering:
         if len(shown.raw) > MAX_PROOF_BYTES or len(shown.refs) > MAX_PROOF_COINS:
             detail = "too many small coins to prove: join some of them first"
             raise RemoteProtocolError(Refusal.INSUFFICIENT_FUNDS, detail)
+        key_i = signer.htlc_key(salt, Role.PARTICIPANT, self.swap_id, LegName.I)
+        key_p = signer.htlc_key(salt, Role.PARTICIPANT, self.swap_id, LegName.P)
         answer = rules.draft_reserve(
             granted,
-            claim_key_i=signer.htlc_key(salt, Role.PARTICIPANT, self.swap_id, LegName.I),
-            refund_key_p=signer.htlc_key(salt, Role.PARTICIPANT, self.swap_id, LegName.P),
+            claim_key_i=await pair.chain_i.claim_party(key_i, None),
+            refund_key_p=await pair.chain_p.refund_party(key_p),
             proof=shown,
             now=self._world.clock.now(),
         )
@@ -178,7 +180,11 @@ class Answering:
         """Signs, journals, and only then answers."""
         terms = proposed.terms
         is_new = await self._world.store.remember_hashlock(terms.hashlock)
-        addresses = [await fresh_address(self._world, asset) for asset in _assets(proposed)]
+        claimed, locked = _assets(proposed)
+        addresses = [
+            await fresh_address(self._world, claimed),
+            await fresh_address(self._world, locked, refund=True),
+        ]
         signature = await self._world.signer.sign_maker(Tag.TERMS, encode(terms))
         now = self._world.clock.now()
         rules.check_acceptable(proposed, is_hashlock_new=is_new, now=now)

@@ -173,7 +173,7 @@ class Asking:
         channel = await self._open(addresses)
         try:
             offered = await self._ask(channel, draft, pair)
-            agreed = await self._propose(channel, offered)
+            agreed = await self._propose(channel, offered, pair, destination)
         finally:
             with trio.move_on_after(CLOSE_SECONDS, shield=True):
                 await channel.aclose()
@@ -215,7 +215,13 @@ class Asking:
             raise RemoteProtocolError(Refusal.BAD_PROOF_OF_FUNDS, str(error)) from error
         return answer
 
-    async def _propose(self, channel: Channel, offered: rules.Offered) -> rules.Agreed:
+    async def _propose(
+        self,
+        channel: Channel,
+        offered: rules.Offered,
+        pair: parley.Pair,
+        destination: str | None,
+    ) -> rules.Agreed:
         """Terms and the maker's signature. The salt is durable before its hashlock leaves."""
         world, swap_id, salt = self._world, self._swap_id, self._salt
         await world.store.put(SALT_SPACE, swap_id.hex(), salt)
@@ -224,9 +230,11 @@ class Asking:
             # Our own entropy repeated: a cloned machine or an old backup. Never use it twice.
             detail = "a fresh hashlock of ours was seen before: is this a copy of another daemon?"
             raise RemoteProtocolError(Refusal.REUSED_HASHLOCK, detail)
+        key_p = world.signer.htlc_key(salt, Role.INITIATOR, swap_id, LegName.P)
+        key_i = world.signer.htlc_key(salt, Role.INITIATOR, swap_id, LegName.I)
         part = TakerPart(
-            claim_key_p=world.signer.htlc_key(salt, Role.INITIATOR, swap_id, LegName.P),
-            refund_key_i=world.signer.htlc_key(salt, Role.INITIATOR, swap_id, LegName.I),
+            claim_key_p=await pair.chain_p.claim_party(key_p, destination),
+            refund_key_i=await pair.chain_i.refund_party(key_i),
             hashlock=hashlock,
             t0=world.clock.now(),
         )
@@ -256,7 +264,7 @@ class Asking:
             taker_signature=agreed.taker_signature,
             salt=self._salt,
             destination=destination,
-            refund_destination=await fresh_address(world, self._offer.buy),
+            refund_destination=await fresh_address(world, self._offer.buy, refund=True),
             since_i=parley.start_height(pair.status_i, terms.leg_i.depth),
             since_p=parley.start_height(pair.status_p, terms.leg_p.depth),
             peer_id=self._peer_id,

@@ -9,7 +9,7 @@ from typing import assert_never
 import structlog
 
 from protocol.limits import CHILD_VBYTES
-from protocol.swap import lifting
+from protocol.swap import deadlines, lifting
 from protocol.swap.agreement import Agreement
 from protocol.swap.effects import (
     BroadcastChild,
@@ -26,7 +26,7 @@ from protocol.swap.effects import (
     ResendTheirLock,
 )
 from protocol.swap.events import ChildBuilt, ClaimBuilt, Event, KillBuilt, LockBuilt, RefundBuilt
-from protocol.swap.reading import own_view, signed_lock, their_view
+from protocol.swap.reading import lock_gate, own_view, signed_lock, their_view
 from protocol.swap.states import LockCoin, SignedLock, SwapState, Tx
 from protocol.terms import LegName, Role, other_leg, own_leg
 from swapd import ports
@@ -58,7 +58,9 @@ async def _perform(world: World, state: SwapState, effect: Effect) -> Event | No
         case BuildLock():
             hashlock = agreement.terms.hashlock
             before = to_port(effect.replaces) if effect.replaces is not None else None
-            lock = await own_chain.fund(agreement.own, hashlock, effect.fee_rate, before)
+            lock = await own_chain.fund(
+                agreement.own, hashlock, effect.fee_rate, before, deadline=lock_gate(state)
+            )
             return LockBuilt(_from_port(lock, _height(state, own_leg(agreement.role)), state.now))
         case BuildKill():
             return await _build_kill(own_chain, state, effect)
@@ -119,10 +121,10 @@ async def _build_kill(chain: ports.Chain, state: SwapState, effect: BuildKill) -
     if lock is None or view is None:
         return None
     kill = await chain.build_kill(to_port(lock), effect.fee_rate)
-    most = state.agreement.own.amount.units
+    most = deadlines.purse(view, state.agreement.own)
     if kill.fee > most:
         # The other side can hang a dear child on our lock to make its replacement dear.
-        message = f"killing our lock would cost {kill.fee}, more than the {most} it holds"
+        message = f"killing our lock would cost {kill.fee}, more than the {most} there is"
         raise ports.ChainError(message)
     return KillBuilt(_tx(kill, lock.tx.ref, view.tip_height, state.now))
 

@@ -11,7 +11,7 @@ import trio
 from protocol.swap import troubles
 from protocol.swap.events import Observed
 from protocol.swap.facts import ChainView
-from protocol.swap.reading import signed_lock, view_of
+from protocol.swap.reading import lock_gate, signed_lock, view_of
 from protocol.swap.states import SwapState, Unknown
 from protocol.swap.trimming import trimmed, with_shown
 from protocol.terms import LegName, own_leg
@@ -60,6 +60,7 @@ class Observer:
                     hashlock=state.agreement.terms.hashlock,
                     since_height=state.agreement.since(leg),
                     own_inputs=tuple(coin.ref for coin in lock.coins) if lock else (),
+                    deadline=lock_gate(state) if lock else 0,
                 )
             )
 

@@ -10,10 +10,10 @@ from msgspec import Struct
 
 from protocol.amounts import MAX_UNITS, Price, Units
 from protocol.assets import AssetId, chain_of
+from protocol.kinds import kind_of
 from protocol.negotiation.checks import economic_minimum
 from protocol.offers import MAX_LIFE
 from protocol.swap.timelocks import ScheduleRefused, depth_for, schedule
-from protocol.terms import Kind
 from swapd.api.amounts import format_units
 from swapd.api.errors import ApiError, ErrorName
 from swapd.engine.node_errors import node_error
@@ -44,13 +44,13 @@ class Draft(Struct, frozen=True):
     lifetime: int = DEFAULT_LIFETIME
 
 
-def least_fill(price: Price, fee_rate: int) -> int:
-    """The least units of the sold asset at which both legs are worth their fees (rule 14)."""
-    least = economic_minimum(fee_rate)
+def least_fill(price: Price, least_sell: int, least_buy: int) -> int:
+    """The least units of the sold asset at which both legs are worth their fees (rule 14), of which
+    `least_*` are the economic minima."""
     # The least s with ceil(s * price) >= least, and with at least one whole unit for it.
-    for_buy = (least - 1) * price.denominator // price.numerator + 1 if least > 0 else 1
+    for_buy = (least_buy - 1) * price.denominator // price.numerator + 1 if least_buy > 0 else 1
     one_unit = -(-price.denominator // price.numerator)
-    return max(1, least, for_buy, one_unit)
+    return max(1, least_sell, for_buy, one_unit)
 
 
 async def examine(world: World, draft: Draft) -> Account:
@@ -76,7 +76,7 @@ async def examine(world: World, draft: Draft) -> Account:
         taken=(),
         created=now,
         expires=now + draft.lifetime,
-        kinds=(Kind.P2WSH.value,),
+        kinds=_kinds(draft),
         timing=world.policy.timing,
         exposure=world.policy.exposure,
         depth_sell=depth_sell,
@@ -136,7 +136,10 @@ def _minimum(draft: Draft, policy: Policy, chains: Mapping[AssetId, Chain]) -> i
         if units < 1:
             remedy = "give a positive amount"
             raise ApiError(ErrorName.AMOUNT_INVALID, f"{units} units of {sold.ticker}", remedy)
-    least = least_fill(draft.price, policy.stress_fee_rate)
+    least = least_fill(
+        draft.price,
+        *(economic_minimum(asset, policy.stress(asset)) for asset in (draft.sell, draft.buy)),
+    )
     if asked is not None and asked > draft.maximum:
         raise ApiError(
             ErrorName.AMOUNT_OUT_OF_RANGE,
@@ -163,6 +166,11 @@ def _minimum(draft: Draft, policy: Policy, chains: Mapping[AssetId, Chain]) -> i
         )
     own = policy.limits(draft.sell).minimum or 0
     return asked if asked is not None else min(draft.maximum, max(least, own))
+
+
+def _kinds(draft: Draft) -> tuple[str, ...]:
+    """The kinds of both legs, each once."""
+    return tuple(dict.fromkeys(kind_of(chain_of(a)).value for a in (draft.sell, draft.buy)))
 
 
 def _check_lifetime(lifetime: int) -> None:
@@ -234,7 +242,10 @@ def _depths(
         own = policy.limits(asset).depth or 1
         factor, timing = policy.depth_factor, policy.timing
         chain = chain_of(asset)
-        return max(own, depth_for(chain, units, timing=timing, factor=factor, height=height))
+        least = depth_for(
+            chain, units, timing=timing, factor=factor, height=height, pace=policy.pace(asset)
+        )
+        return max(own, least)
 
     def both(units: int) -> tuple[int, int]:
         pays = int(draft.price.pays(units))
@@ -251,6 +262,8 @@ def _depths(
             depth_p=deepest_sell,
             exposure_i=policy.exposure,
             exposure_p=policy.exposure,
+            pace_i=policy.pace(draft.buy),
+            pace_p=policy.pace(draft.sell),
         )
         return both(minimum)
     except ScheduleRefused as error:

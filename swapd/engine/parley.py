@@ -68,10 +68,13 @@ async def look(world: World, offer: Offer) -> Pair:
         exposure=policy.exposure,
         pinned_i=pinned_i,
         pinned_p=pinned_p,
-        stress_fee_rate=policy.stress_fee_rate,
+        stress_fee_rate_i=policy.stress(offer.buy),
+        stress_fee_rate_p=policy.stress(offer.sell),
         depth_factor=policy.depth_factor,
         floor_i=policy.limits(offer.buy).depth or 1,
         floor_p=policy.limits(offer.sell).depth or 1,
+        pace_i=policy.pace(offer.buy),
+        pace_p=policy.pace(offer.sell),
     )
     return Pair(chain_i, chain_p, status_i, status_p, side)
 

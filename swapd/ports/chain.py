@@ -1,7 +1,12 @@
-"""The port to one node of the bitcoind family: `Chain`, its values and errors.
+"""The port to one asset on one chain: `Chain`, its values and errors.
 
-Must not know: any adapter. Fee rates are whole base units per 1000 vbytes; txids and block hashes
-are hex as nodes print them.
+Must not know: any adapter. Fee rates are whole base units of what fees are paid in, per 1000 units
+of size (virtual bytes, gas); txids and block hashes are hex as nodes print them.
+
+Two kinds of chain stand behind it. Where coins are outputs, a lock is an output and a coin is one
+(`<txid>:<index>`). Where they belong to accounts, a lock is a contract's entry, and what its
+versions and its kill share is a *nonce*: the one coin of a lock is `<account>:<nonce>`, and a kill
+is any other transaction with it. What is a script there is empty.
 """
 
 import enum
@@ -53,7 +58,7 @@ class FundsProofInvalid(ChainError):
 
 
 class Coin(Struct, frozen=True):
-    """An unspent output: `ref` is `<txid>:<index>`."""
+    """What only one transaction can spend: an unspent output, or a nonce (see above)."""
 
     ref: str
     units: int
@@ -71,8 +76,8 @@ class SignedTx(Struct, frozen=True):
 
 
 class SignedLock(Struct, frozen=True):
-    """A complete lock transaction, not broadcast. `ref` is the output that pays the script;
-    `coins` are the wallet coins it spends."""
+    """A complete lock transaction, not broadcast. `ref` is the output that pays the script, or the
+    contract's entry; `coins` are the wallet coins it spends."""
 
     tx: SignedTx
     ref: str
@@ -97,13 +102,15 @@ class BroadcastResult(Struct, frozen=True):
 class LegWatch(Struct, frozen=True):
     """What to look for on a chain for one leg: every output to `leg`'s script since block
     `since_height`, every spend of one, and any spend of `own_inputs` by a transaction that does
-    not itself pay the leg's script its exact amount."""
+    not itself pay the leg's script its exact amount; where a lock has a deadline (`fund`), also a
+    block after `deadline` (unix seconds) without it."""
 
     watch_id: str
     leg: LegTerms
     hashlock: bytes
     since_height: int
     own_inputs: tuple[str, ...] = ()
+    deadline: int = 0
 
 
 class ChainStatus(Struct, frozen=True):
@@ -144,12 +151,13 @@ class WalletBalance(Struct, frozen=True):
 
 
 SignDigest = Callable[[bytes], Awaitable[bytes]]
-"""Signs a 32-byte digest; returns a DER signature with low R and low S (no sighash byte)."""
+"""Signs a 32-byte digest with the key of a leg; returns a DER signature with low R and low S (no
+sighash byte). Chains with accounts sign with the account's key instead, which they know."""
 
 
 class Chain(Protocol):
-    """One node connection of the bitcoind family. Every method raises NodeUnreachable while the
-    node does not answer; nothing here blocks for ever. All methods may be repeated."""
+    """One asset through one node connection. Every method raises NodeUnreachable while the node
+    does not answer; nothing here blocks for ever. All methods may be repeated."""
 
     chain: ChainId
     asset: AssetId
@@ -198,11 +206,30 @@ class Chain(Protocol):
         hashlock: bytes,
         fee_rate: int,
         replaces: SignedLock | None = None,
+        *,
+        deadline: int,
     ) -> SignedLock:
         """Signs, without broadcasting, a payment of exactly the leg's amount to its script from
         explicit, confirmed, unreserved segwit coins, and reserves them. With `replaces` it spends
-        exactly the coins of that lock, whose change pays the difference.
+        exactly the coins of that lock, whose change pays the difference. `deadline` (unix seconds)
+        is the lock gate: where a lock can carry one, none is mined in a block after it.
         Raises InsufficientFunds, WalletLocked."""
+        ...
+
+    async def claim_party(self, htlc_key: bytes, destination: str | None) -> bytes:
+        """Who we are in the terms of a leg that we claim on this chain: `htlc_key`, our key of that
+        leg, itself, or the account that is paid: that of `destination`, if one is asked for."""
+        ...
+
+    async def refund_party(self, htlc_key: bytes) -> bytes:
+        """Who we are in the terms of a leg that we lock: `htlc_key` itself, or our account with a
+        slot that is free, held for this key for as long as a negotiation may take. Raises
+        InsufficientFunds when no slot is free."""
+        ...
+
+    def fixed_address(self, *, refund: bool) -> str | None:
+        """Where our claims (or refunds) pay on a chain with accounts; None where each gets a fresh
+        address of the seed."""
         ...
 
     async def build_kill(self, lock: SignedLock, fee_rate: int) -> SignedTx:

@@ -42,7 +42,7 @@ async def test_a_broadcast_can_arrive_although_nobody_learns_it() -> None:
     bench = FakeBench()
     await bench.give(1, COIN)
     deal = new_deal(bench)
-    lock = await bench.chain.fund(deal.leg, deal.hashlock, 5_000)
+    lock = await bench.chain.fund(deal.leg, deal.hashlock, 5_000, deadline=deal.leg.expiry)
     bench.chain.lost_answers = 1
     with pytest.raises(NodeUnreachable):
         await bench.chain.broadcast(lock.tx.raw)

@@ -105,7 +105,7 @@ async def test_after_a_restart_of_the_node_all_goes_on_and_coins_are_held_again(
     bench = node_bench
     await bench.give(2, COIN)
     deal = new_deal(bench)
-    lock = await bench.chain.fund(deal.leg, deal.hashlock, RATE)
+    lock = await bench.chain.fund(deal.leg, deal.hashlock, RATE, deadline=deal.leg.expiry)
     await bench.chain.set_reserved(frozenset(lock.tx.inputs))
     async with bench.running(bench.chain):
         bench.chain.watch(deal.watch(await bench.height()))
@@ -113,7 +113,7 @@ async def test_after_a_restart_of_the_node_all_goes_on_and_coins_are_held_again(
         await bench.mine()
         assert (await bench.chain.view(deal.name)).locks[0].depth == 1
         other = new_deal(bench)
-        held = await bench.chain.fund(other.leg, other.hashlock, RATE)
+        held = await bench.chain.fund(other.leg, other.hashlock, RATE, deadline=other.leg.expiry)
         await bench.chain.set_reserved(frozenset(held.tx.inputs))
         with trio.fail_after(20):  # nodes wait for connections that stay open: ours must not
             await bench.node.stop()
@@ -187,7 +187,7 @@ async def test_a_pruned_node_serves_what_it_has_and_names_what_it_lacks(tmp_path
         await node.rpc("generatetoaddress", 490, await node.nobody())
         chain = adapter(node, now=BASE_TIME + 3600)
         deal = Deal(BITCOIN_REGTEST, "pruned", COIN // 10, BASE_TIME + 7200)
-        lock = await chain.fund(deal.leg, deal.hashlock, RATE)
+        lock = await chain.fund(deal.leg, deal.hashlock, RATE, deadline=deal.leg.expiry)
         await chain.broadcast(lock.tx.raw)
         await node.rpc("generatetoaddress", 2, mine)
         assert await node.rpc("pruneblockchain", 300) > 1
@@ -206,7 +206,7 @@ async def test_litecoin_replaces_nothing_unless_it_is_told_to() -> None:
         bench = await RealBench.open(world, "LTC")
         await bench.give(1, COIN)
         deal = new_deal(bench)
-        lock = await bench.chain.fund(deal.leg, deal.hashlock, RATE)
+        lock = await bench.chain.fund(deal.leg, deal.hashlock, RATE, deadline=deal.leg.expiry)
         await bench.chain.broadcast(lock.tx.raw)
         kill = await bench.chain.build_kill(lock, 10 * RATE)
         answer = await bench.chain.broadcast(kill.raw)
@@ -244,4 +244,4 @@ async def test_coins_of_a_lock_that_never_came_to_be_are_free_after_a_minute(
     monkeypatch.setattr("swapd.chains.wallet.FRESH_SECONDS", 0.0)
     for _ in range(2):
         deal = new_deal(node_bench)
-        await node_bench.chain.fund(deal.leg, deal.hashlock, RATE)
+        await node_bench.chain.fund(deal.leg, deal.hashlock, RATE, deadline=deal.leg.expiry)

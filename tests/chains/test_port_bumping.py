@@ -13,10 +13,12 @@ from tests.chains.htlc import RATE, new_deal, public, sign_with
 async def test_a_dearer_lock_spends_the_same_coins_and_takes_its_place(bench: Bench) -> None:
     await bench.give(3, COIN)
     deal = new_deal(bench, units=COIN // 2)
-    first = await bench.chain.fund(deal.leg, deal.hashlock, RATE)
+    first = await bench.chain.fund(deal.leg, deal.hashlock, RATE, deadline=deal.leg.expiry)
     bench.chain.watch(deal.watch(await bench.height(), first.tx.inputs))
     assert (await bench.chain.broadcast(first.tx.raw)).outcome is Broadcast.ACCEPTED
-    second = await bench.chain.fund(deal.leg, deal.hashlock, 3 * RATE, first)
+    second = await bench.chain.fund(
+        deal.leg, deal.hashlock, 3 * RATE, first, deadline=deal.leg.expiry
+    )
     assert second.coins == first.coins
     assert second.tx.fee >= 3 * first.tx.fee - 3
     assert (await bench.chain.broadcast(second.tx.raw)).outcome is Broadcast.ACCEPTED
@@ -32,10 +34,10 @@ async def test_a_dearer_lock_never_takes_other_coins_than_its_own(bench: Bench) 
     """Whatever spends one of them must kill every version."""
     await bench.give(2, COIN)
     deal = new_deal(bench, units=COIN - 2_000)
-    first = await bench.chain.fund(deal.leg, deal.hashlock, RATE)
+    first = await bench.chain.fund(deal.leg, deal.hashlock, RATE, deadline=deal.leg.expiry)
     assert len(first.coins) == 1
     with pytest.raises(InsufficientFunds):
-        await bench.chain.fund(deal.leg, deal.hashlock, 20 * RATE, first)
+        await bench.chain.fund(deal.leg, deal.hashlock, 20 * RATE, first, deadline=deal.leg.expiry)
 
 
 async def test_a_spend_in_the_mempool_says_what_a_replacement_must_beat(bench: Bench) -> None:

@@ -21,7 +21,7 @@ CHALLENGE = bytes(range(32))
 
 
 async def fund(chain: Chain, deal: Deal, rate: int = RATE) -> SignedLock:
-    return await chain.fund(deal.leg, deal.hashlock, rate)
+    return await chain.fund(deal.leg, deal.hashlock, rate, deadline=deal.leg.expiry)
 
 
 async def test_a_lock_pays_exactly_the_leg_from_confirmed_coins_at_the_rate(bench: Bench) -> None:

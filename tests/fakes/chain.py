@@ -257,6 +257,8 @@ class FakeChain:
         hashlock: bytes,
         fee_rate: int,
         replaces: SignedLock | None = None,
+        *,
+        deadline: int,
     ) -> SignedLock:
         await self._answer()
         amount = int(leg.amount.units)
@@ -483,6 +485,17 @@ class FakeChain:
         outputs = [TxOutput(self.fresh_script(), units) for _ in range(count)]
         coins, signed = self._pay(outputs, fee_rate)
         return _signed(signed, coins)
+
+    async def claim_party(self, htlc_key: bytes, destination: str | None) -> bytes:
+        await self._answer()
+        return htlc_key
+
+    async def refund_party(self, htlc_key: bytes) -> bytes:
+        await self._answer()
+        return htlc_key
+
+    def fixed_address(self, *, refund: bool) -> str | None:
+        return None
 
     async def wallet_address(self) -> str:
         await self._answer()

@@ -49,6 +49,7 @@ STRUCTS: Final[tuple[type, ...]] = (
     terms.Terms,
     terms.LegTerms,
     terms.PinnedBlock,
+    terms.Pace,
     terms.Exposure,
     Amount,
     Price,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from protocol.assets import AssetId
-from protocol.limits import KILL_VBYTES, LOCK_VBYTES
+from protocol.kinds import pays_own_fees, sizes_of
 from protocol.swap.states import Unfunded
 from swapd.alarms.alarm import Alarm, Severity
 from swapd.api.amounts import format_units
@@ -112,7 +112,10 @@ class ChainAlarms:
             isinstance(s.own, Unfunded) and s.agreement.own.amount.asset == sample.asset
             for s in self._swaps.open()
         )
-        return max(1, waiting) * (LOCK_VBYTES + KILL_VBYTES) * sample.status.fee_next // 1000
+        if not pays_own_fees(sample.asset):
+            return 0
+        sizes = sizes_of(sample.asset)
+        return max(1, waiting) * (sizes.lock + sizes.kill) * sample.status.fee_next // 1000
 
     async def clock(self) -> Sequence[Alarm]:
         """Our clock against the chains' median time, their tips, and the nodes' peers."""

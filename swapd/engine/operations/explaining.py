@@ -1,5 +1,6 @@
 """An explanation as the value that operators get. Must not know: sockets, how it is found out."""
 
+from protocol.kinds import fee_asset_of
 from protocol.swap.advice import Around, advise
 from protocol.swap.explain import Who
 from protocol.swap.outlook import outlook
@@ -27,8 +28,10 @@ def explanation(assets: AssetTable, state: SwapState, around: Around) -> calls.S
         costs=tuple(
             FeeLine(
                 what=cost.what,
-                amount=assets.view_units(terms.leg(cost.leg).amount.asset, cost.units),
-                vbytes=cost.vbytes,
+                amount=assets.view_units(
+                    fee_asset_of(terms.leg(cost.leg).amount.asset), cost.units
+                ),
+                vbytes=cost.size,
                 fee_rate=cost.fee_rate,
                 when=cost.when,
             )

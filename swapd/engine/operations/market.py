@@ -4,7 +4,7 @@ Owns: those calls. Must not know: gossip, messages, sockets.
 """
 
 from protocol.assets import AssetId, chain_of
-from protocol.limits import CLAIM_VBYTES, REFUND_VBYTES
+from protocol.kinds import fee_asset_of, sizes_of
 from protocol.swap.timelocks import ScheduleRefused, depth_for, schedule
 from swapd.api import calls
 from swapd.api.errors import ApiError, ErrorName
@@ -23,8 +23,6 @@ from swapd.engine.operations.quoting import quote
 from swapd.ports import ChainError
 
 DEFAULT_LIFETIME = 24 * 3600
-LOCK_VBYTES = 153
-"""One P2WPKH coin to a P2WSH output and change: what a lock usually is."""
 
 MAKER_RISK = (
     "A taker may walk away after you agreed: your coins are then reserved for a while and, if you "
@@ -73,6 +71,7 @@ class MarketOperations:
                     timing=policy.timing,
                     factor=policy.depth_factor,
                     height=status.height,
+                    pace=policy.pace(asset),
                 ),
             )
         except (ChainError, ScheduleRefused) as error:
@@ -110,6 +109,8 @@ class MarketOperations:
                 depth_p=depths[base.asset],
                 exposure_i=policy.exposure,
                 exposure_p=policy.exposure,
+                pace_i=policy.pace(AssetId(quoted.asset)),
+                pace_p=policy.pace(AssetId(base.asset)),
             )
         except ScheduleRefused as error:
             return calls.PairCheck(name="timelock", ok=False, detail=error.detail)
@@ -177,20 +178,21 @@ class MarketOperations:
         world, assets = self._c.world, self._c.assets
         rate_sell = (await world.chains[draft.sell].status()).fee_next
         rate_buy = (await world.chains[draft.buy].status()).fee_next
+        sold, bought = sizes_of(draft.sell), sizes_of(draft.buy)
         rows = (
-            ("lock", draft.sell, LOCK_VBYTES, rate_sell, "for each fill"),
-            ("claim", draft.buy, CLAIM_VBYTES, rate_buy, "for each fill that completes"),
-            ("refund", draft.sell, REFUND_VBYTES, rate_sell, "only if a fill fails"),
+            ("lock", draft.sell, sold.lock, rate_sell, "for each fill"),
+            ("claim", draft.buy, bought.claim, rate_buy, "for each fill that completes"),
+            ("refund", draft.sell, sold.refund, rate_sell, "only if a fill fails"),
         )
         return tuple(
             FeeLine(
                 what=what,
-                amount=assets.view_units(asset, vbytes * rate // 1000),
-                vbytes=vbytes,
+                amount=assets.view_units(fee_asset_of(asset), size * rate // 1000),
+                vbytes=size,
                 fee_rate=rate,
                 when=when,
             )
-            for what, asset, vbytes, rate, when in rows
+            for what, asset, size, rate, when in rows
         )
 
     async def offer_list(self, params: calls.OfferListParams) -> calls.OfferListResult:

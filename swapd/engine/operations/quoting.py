@@ -5,7 +5,7 @@ Owns: the quote. Must not know: how offers are chosen, messages, sockets.
 
 from protocol.assets import chain_of
 from protocol.errors import RemoteProtocolError
-from protocol.limits import CLAIM_VBYTES, REFUND_VBYTES
+from protocol.kinds import Sizes, fee_asset_of, pays_own_fees, sizes_of
 from protocol.negotiation.checks import check_economic, fill_of, least_depths
 from protocol.swap.timelocks import Schedule, schedule
 from swapd.api import calls
@@ -32,6 +32,16 @@ class _Part:
         self.rate_p = 0
         self.problems: list[str] = []
 
+    @property
+    def paid(self) -> Sizes:
+        """What transactions of the leg that we pay measure."""
+        return sizes_of(self.offer.buy)
+
+    @property
+    def fee_claim(self) -> int:
+        """What our claim costs, in base units of what fees on its chain are paid in."""
+        return sizes_of(self.offer.sell).claim * self.rate_p // 1000
+
 
 async def quote(world: World, assets: AssetTable, chosen: tuple[Chosen, ...]) -> calls.QuoteResult:
     """The whole of a take in figures. Raises ApiError, RemoteProtocolError, ChainError."""
@@ -42,13 +52,15 @@ async def quote(world: World, assets: AssetTable, chosen: tuple[Chosen, ...]) ->
     paid, bought = first.offer.buy, first.offer.sell
     await _check_funds(world, parts, pay)
     fees = _fees(assets, parts)
-    claim_fees = sum(CLAIM_VBYTES * p.rate_p // 1000 for p in parts)
+    # A fee in another coin takes nothing away from what is received, or paid.
+    claim_fees = sum(p.fee_claim for p in parts) if pays_own_fees(bought) else 0
+    lock_fees = sum(p.fee_lock for p in parts) if pays_own_fees(paid) else 0
     times = [p.schedule for p in parts if p.schedule is not None]
     now = world.clock.now()
     return calls.QuoteResult(
         fills=tuple(_fill(assets, p) for p in parts),
         pay=assets.view_units(paid, pay),
-        pay_total=assets.view_units(paid, pay + sum(p.fee_lock for p in parts)),
+        pay_total=assets.view_units(paid, pay + lock_fees),
         receive=assets.view_units(bought, receive),
         receive_net=assets.view_units(bought, max(0, receive - claim_fees)),
         fees=fees,
@@ -88,7 +100,7 @@ async def _look(world: World, chosen: Chosen) -> _Part:
     part.rate_i, part.rate_p = pair.status_i.fee_next, pair.status_p.fee_next
     try:
         for amount in (part.fill.amount_i, part.fill.amount_p):
-            check_economic(amount, world.policy.stress_fee_rate)
+            check_economic(amount, world.policy.stress(amount.asset))
         part.schedule = schedule(
             t0=world.clock.now(),
             timing=world.policy.timing,
@@ -98,6 +110,8 @@ async def _look(world: World, chosen: Chosen) -> _Part:
             depth_p=part.depth_p,
             exposure_i=world.policy.exposure,
             exposure_p=offer.exposure,
+            pace_i=pair.side.pace_i,
+            pace_p=pair.side.pace_p,
         )
     except RemoteProtocolError as error:
         part.problems.append(error.detail)
@@ -116,7 +130,9 @@ async def _check_funds(world: World, parts: list[_Part], pay: int) -> None:
     try:
         for part in parts:
             units = int(part.fill.amount_i.units)
-            part.fee_lock = await chain.reserved_units(units, part.rate_i) - units
+            cost = await chain.reserved_units(units, part.rate_i) - units
+            own = pays_own_fees(chain.asset)
+            part.fee_lock = cost if own else part.paid.lock * part.rate_i // 1000
         await chain.reserved_units(pay, first.rate_i)
     except (InsufficientFunds, WalletLocked) as error:
         first.problems.append(str(error))
@@ -126,19 +142,19 @@ def _fees(assets: AssetTable, parts: list[_Part]) -> tuple[FeeLine, ...]:
     lines: list[FeeLine] = []
     for part in parts:
         paid, bought = part.offer.buy, part.offer.sell
-        claim = CLAIM_VBYTES * part.rate_p // 1000
-        refund = REFUND_VBYTES * part.rate_i // 1000
+        refund = part.paid.refund * part.rate_i // 1000
+        claimed = sizes_of(bought).claim
         lock_vbytes = part.fee_lock * 1000 // part.rate_i if part.rate_i else 0
         rows = (
             ("lock", paid, part.fee_lock, lock_vbytes, part.rate_i, "always"),
-            ("claim", bought, claim, CLAIM_VBYTES, part.rate_p, "when the swap completes"),
-            ("refund", paid, refund, REFUND_VBYTES, part.rate_i, "only if the swap fails"),
+            ("claim", bought, part.fee_claim, claimed, part.rate_p, "when the swap completes"),
+            ("refund", paid, refund, part.paid.refund, part.rate_i, "only if the swap fails"),
         )
         for what, asset, fee, vbytes, rate, when in rows:
             lines.append(
                 FeeLine(
                     what=what,
-                    amount=assets.view_units(asset, fee),
+                    amount=assets.view_units(fee_asset_of(asset), fee),
                     vbytes=vbytes,
                     fee_rate=rate,
                     when=when,

@@ -73,7 +73,7 @@ async def test_a_minimum_left_out_is_the_least_that_makes_sense(
 def test_the_least_fill_is_worth_ten_times_its_fees_on_both_legs(
     price: Price, expected: int
 ) -> None:
-    assert least_fill(price, 100_000) == expected
+    assert least_fill(price, 270_000, 270_000) == expected
     assert price.pays(expected) >= 270_000
     assert expected == 270_000 or price.pays(expected - 1) < 270_000
 

@@ -273,7 +273,7 @@ async def test_a_refused_broadcast_is_retried_at_a_slower_and_slower_pace(
 ) -> None:
     tries = []
 
-    async def poor(*_args: object) -> SignedLock:
+    async def poor(*_args: object, deadline: int) -> SignedLock:
         tries.append(trio.current_time())
         raise InsufficientFunds("no coins", confirmed=0, unconfirmed=0)
 

@@ -38,7 +38,7 @@ async def _view(chain: BitcoindChain) -> object:
 
 
 async def _kill(chain: BitcoindChain) -> object:
-    lock = await chain.fund(node.LEG, node.HTLC.hashlock, _RATE)
+    lock = await chain.fund(node.LEG, node.HTLC.hashlock, _RATE, deadline=node.LEG.expiry)
     return await chain.build_kill(lock, 2 * _RATE)
 
 
@@ -62,7 +62,7 @@ QUESTIONS: tuple[Question, ...] = (
     lambda chain: chain.status(),
     _pinned,
     _view,
-    lambda chain: chain.fund(node.LEG, node.HTLC.hashlock, _RATE),
+    lambda chain: chain.fund(node.LEG, node.HTLC.hashlock, _RATE, deadline=node.LEG.expiry),
     _kill,
     lambda chain: chain.broadcast(node.CLAIM.serialise()),
     lambda chain: chain.build_split(2, node.COIN // 10, _RATE),

@@ -28,6 +28,9 @@ def num(value: int) -> bytes:
     raise ValueError(value)
 
 
+NIL = b"\xc0"
+
+
 def raw(data: bytes) -> bytes:
     """A byte string."""
     for head, size in ((0xC4, 1), (0xC5, 2), (0xC6, 4)):

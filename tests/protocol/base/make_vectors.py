@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import protocol
-from tests.protocol.base.byhand import array, num, raw, signed, tagged, text, units, x_only
+from tests.protocol.base.byhand import NIL, array, num, raw, signed, tagged, text, units, x_only
 from tests.protocol.base.refusal_cases import book_sync, refusals
 
 FOLDER: Final = Path(protocol.__file__).parent / "vectors"
@@ -166,6 +166,7 @@ def _leg(
         num(doors[0]),
         num(doors[1]),
         array(num(height), raw(bytes([height % 256]) * 32)),
+        NIL,
     )
 
 
@@ -263,9 +264,9 @@ def terms() -> Json:
             "exposure_i": [30, 6],
             "exposure_p": [1800, 4],
             "leg_i": ["p2wsh", [BTC_REGTEST, "100000"], "02" + "21" * 32, "03" + "22" * 32,
-                      1_800_000_370, 2, [5, "05" * 32]],
+                      1_800_000_370, 2, [5, "05" * 32], None],
             "leg_p": ["p2wsh", [LTC_REGTEST, "700000"], "02" + "23" * 32, "03" + "24" * 32,
-                      1_800_000_165, 3, [6, "06" * 32]],
+                      1_800_000_165, 3, [6, "06" * 32], None],
             "min_fee_rate_i": 1000,
         },
         "refused": [

@@ -1,20 +1,23 @@
 """Every refusal as a message; the takes, keys and book questions that are granted or refused."""
 
+import itertools
 from typing import Any
 
 import pytest
+from coincurve import PrivateKey
 
 from protocol import codec
 from protocol.amounts import Price, Units
 from protocol.assets import AssetId
 from protocol.bitcoin.params import BITCOIN_REGTEST, LITECOIN_REGTEST
 from protocol.errors import DecodeError, Refusal, RemoteProtocolError
-from protocol.negotiation.checks import Side, agreed_depths, check_keys, check_take
+from protocol.kinds import check_parties
+from protocol.negotiation.checks import Side, agreed_depths, check_take
 from protocol.negotiation.messages import Refuse, Take, read, refuse
 from protocol.offers import Offer
 from protocol.reconcile import decode_answer, decode_request
 from protocol.signing import PublicKey
-from protocol.terms import Exposure, PinnedBlock, Timing
+from protocol.terms import Exposure, Kind, Pace, PinnedBlock, Timing
 from tests.protocol.base.vectors import Json, case_id, load, spelled
 
 REFUSALS = load("refusals")
@@ -88,11 +91,14 @@ def take_of(case: Json) -> Take:
         taker=MAKER if case["taker_is_the_maker"] else TAKER,
         nonce=bytes(32),
         units=Units(int(case["units"])),
-        kind=case["kind"],
+        kind_i=case["kind_i"],
+        kind_p=case["kind_p"],
         timing=Timing(case["timing"]),
         exposure=Exposure(30, 6),
         depth_i=case["depth_i"],
         depth_p=case["depth_p"],
+        pace_i=case["pace_i"] and Pace(*case["pace_i"]),
+        pace_p=case["pace_p"] and Pace(*case["pace_p"]),
         pinned_i=pinned(case["pinned_i"]),
         pinned_p=pinned(case["pinned_p"]),
         created=case["created"],
@@ -105,7 +111,8 @@ def side_of(case: Json) -> Side:
         exposure=Exposure(30, 6),
         pinned_i=pinned(case["our_pinned_i"]),
         pinned_p=pinned(case["our_pinned_p"]),
-        stress_fee_rate=case["our_stress_fee_rate"],
+        stress_fee_rate_i=case["our_stress_fee_rate"],
+        stress_fee_rate_p=case["our_stress_fee_rate"],
     )
 
 
@@ -141,12 +148,13 @@ def test_a_bad_take_is_refused_by_name(case: Json) -> None:
 @pytest.mark.parametrize("case", REFUSALS["keys"], ids=case_id)
 def test_the_keys_of_a_swap_are_points_with_different_x(case: Json) -> None:
     keys = [bytes.fromhex(key) for key in case["keys"]]
-    if case["refusal"] is None:
-        check_keys(*keys)
-        return
-    for order in (keys, keys[::-1]):
+    others = [PrivateKey(bytes([n]) * 32).public_key.format() for n in (1, 2)]
+    for one, two, three, four in itertools.permutations([*keys, *others]):
+        if case["refusal"] is None:
+            check_parties(Kind.P2WSH, Kind.P2WSH, i=(one, two), p=(three, four))
+            continue
         with pytest.raises(RemoteProtocolError) as caught:
-            check_keys(*order)
+            check_parties(Kind.P2WSH, Kind.P2WSH, i=(one, two), p=(three, four))
         assert caught.value.refusal is Refusal(case["refusal"])
 
 

@@ -19,7 +19,7 @@ def as_text(value: object) -> object:
     """Numbers as decimal text, as the vectors of the codec have them."""
     if isinstance(value, list):
         return [as_text(item) for item in value]
-    return str(value)
+    return None if value is None else str(value)
 
 
 @pytest.mark.parametrize("case", TERMS["good"], ids=case_id)

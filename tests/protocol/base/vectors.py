@@ -52,6 +52,8 @@ def is_notation(text: str) -> bool:
 
 def plain(value: Any) -> Any:
     """A decoded value as the vectors write it: numbers as decimal text, bytes as hex."""
+    if value is None:
+        return None
     if isinstance(value, str):
         return str(value)
     if isinstance(value, int):

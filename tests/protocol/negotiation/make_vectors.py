@@ -84,20 +84,21 @@ OFFER = [
 OFFER_ID = tagged("swapd/offer/1", pack(OFFER))
 TAKE = [
     *(1, OFFER_ID, x_only("taker"), bytes(range(32)), number(400_000_000)),
-    *("p2wsh", REGTEST, EXPOSURE, 2, 3, PINNED_I, PINNED_P, NOW),
+    *("p2wsh", "p2wsh", REGTEST, EXPOSURE, 2, 3, None, None, PINNED_I, PINNED_P, NOW),
 ]
 SWAP_ID = tagged("swapd/take/1", pack(TAKE))
 RESERVE = [
-    *(SWAP_ID, EXPOSURE, 2, 3, point("maker claims i"), point("maker refunds p")),
+    *(SWAP_ID, EXPOSURE, 2, 3, None, None),
+    *(point("maker claims i"), point("maker refunds p")),
     *(PINNED_I, PINNED_P, 1_000, [b"\x02proof", ["ab" * 32 + ":0"]], NOW + 60),
 ]
 LEG_I = [
     *("p2wsh", [BTC, number(5_000_000)], point("maker claims i"), point("taker refunds i")),
-    *(NOW + 370, 2, PINNED_I),
+    *(NOW + 370, 2, PINNED_I, None),
 ]
 LEG_P = [
     *("p2wsh", [LTC, number(400_000_000)], point("taker claims p"), point("maker refunds p")),
-    *(NOW + 165, 3, PINNED_P),
+    *(NOW + 165, 3, PINNED_P, None),
 ]
 TERMS = [
     *(1, SWAP_ID, OFFER_ID, x_only("maker"), x_only("taker"), HASHLOCK, NOW, REGTEST),
@@ -143,7 +144,7 @@ def _refused_by_the_maker() -> list[tuple[str, str, bytes, str]]:
         ),
         (
             "a take with an absence of more than 12 h",
-            *("listening", take(having(TAKE, (7, [43_201, 6]))), "exposure_too_long"),
+            *("listening", take(having(TAKE, (8, [43_201, 6]))), "exposure_too_long"),
         ),
         ("a take cut short", "listening", take(TAKE)[:-1], "malformed"),
         ("a take with a byte behind it", "listening", take(TAKE) + b"\xc0", "malformed"),
@@ -200,7 +201,7 @@ def _refused_by_the_taker() -> list[tuple[str, str, bytes, str]]:
         ),
         (
             "a reserve with a key off the curve",
-            *("asking", reserve(having(RESERVE, (4, b"\x02" + b"\xff" * 32))), "wrong_key"),
+            *("asking", reserve(having(RESERVE, (6, b"\x02" + b"\xff" * 32))), "wrong_key"),
         ),
         ("a reserve again", "proposing", reserve(RESERVE), "unexpected_message"),
         ("an acceptance of other terms", "proposing", accept(digest=bytes(32)), "wrong_terms"),

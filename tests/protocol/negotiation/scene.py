@@ -64,7 +64,8 @@ SIDE = Side(
     exposure=Exposure(30, 6),
     pinned_i=PINNED_I,
     pinned_p=PINNED_P,
-    stress_fee_rate=100_000,
+    stress_fee_rate_i=100_000,
+    stress_fee_rate_p=100_000,
 )
 PROOF = FundsProof(b"\x02proof", ("ab" * 32 + ":0",))
 

@@ -11,7 +11,7 @@ from protocol.errors import Refusal, RemoteProtocolError
 from protocol.negotiation import maker, taker
 from protocol.proof import FundsProof
 from protocol.signing import public_key
-from protocol.terms import Exposure, PinnedBlock, Timing
+from protocol.terms import Exposure, Kind, Pace, PinnedBlock, Timing
 from tests.protocol.negotiation import scene
 from tests.protocol.negotiation.scene import NOW, STRANGER_SECRET, TERMS, replace
 from tests.protocol.negotiation.test_agreeing import refusal_of
@@ -94,6 +94,10 @@ LYING_TERMS: dict[str, tuple[dict[str, Any], Refusal]] = {
     "a depth of P too small": (leg_p(depth=2), Refusal.DEPTH_TOO_SMALL),
     "another block of I": (leg_i(pinned=OTHER_BLOCK), Refusal.WRONG_CHAIN),
     "another block of P": (leg_p(pinned=PinnedBlock(340, bytes(32))), Refusal.WRONG_CHAIN),
+    "another kind of I": (leg_i(kind=Kind.EVM), Refusal.UNSUPPORTED_KIND),
+    "another kind of P": (leg_p(kind=Kind.EVM), Refusal.UNSUPPORTED_KIND),
+    "a pace for I": (leg_i(pace=Pace(10)), Refusal.WRONG_TERMS),
+    "a pace for P": (leg_p(pace=Pace(10)), Refusal.WRONG_TERMS),
 }
 
 
@@ -115,8 +119,7 @@ def test_every_field_of_the_terms_is_lied_about_at_least_once() -> None:
             for name in honest.__struct_fields__
             if getattr(change[leg], name) != getattr(honest, name)
         }
-        # There is one kind of HTLC: another can't be said, it is malformed.
-        assert fields == set(honest.__struct_fields__) - {"kind"}
+        assert fields == set(honest.__struct_fields__)
 
 
 def test_terms_signed_by_a_third_party_are_refused() -> None:
@@ -138,7 +141,8 @@ LYING_TAKES: dict[str, tuple[dict[str, Any], Refusal]] = {
     "less than the minimum": ({"units": Units(199_999_999)}, Refusal.AMOUNT_OUT_OF_RANGE),
     "more than the maximum": ({"units": Units(1_000_000_001)}, Refusal.AMOUNT_OUT_OF_RANGE),
     "more than can exist": ({"units": Units(2**256 - 1)}, Refusal.AMOUNT_OUT_OF_RANGE),
-    "a kind nobody knows": ({"kind": "teleport"}, Refusal.UNSUPPORTED_KIND),
+    "a kind nobody knows": ({"kind_i": "teleport"}, Refusal.UNSUPPORTED_KIND),
+    "a kind of another chain": ({"kind_p": "evm"}, Refusal.UNSUPPORTED_KIND),
     "another timing": ({"timing": Timing.FAST}, Refusal.WRONG_TERMS),
     "made too long ago": ({"created": NOW - 6}, Refusal.CLOCK_SKEW),
     "made in our future": ({"created": NOW + 6}, Refusal.CLOCK_SKEW),
@@ -187,12 +191,12 @@ def test_a_take_of_an_expired_offer_is_refused() -> None:
 
 def test_amounts_whose_spends_could_cost_a_tenth_are_refused_on_either_leg() -> None:
     # 270 vbytes at 1851.9 satoshi per vbyte cost 500,013: a tenth of just more than leg I.
-    dear = replace(scene.SIDE, stress_fee_rate=1_851_900)
+    dear = replace(scene.SIDE, stress_fee_rate_i=1_851_900)
     with pytest.raises(RemoteProtocolError) as caught:
         scene.grant(side=dear)
     assert caught.value.refusal is Refusal.BELOW_ECONOMIC_MINIMUM
     # At 1851.8 they cost 499,986: less than a tenth of the five million.
-    assert scene.grant(side=replace(dear, stress_fee_rate=1_851_800)).fill == scene.GRANTED.fill
+    assert scene.grant(side=replace(dear, stress_fee_rate_i=1_851_800)).fill == scene.GRANTED.fill
 
 
 def test_the_agreed_depth_is_the_deepest_that_anyone_asked_for() -> None:
@@ -234,6 +238,8 @@ LYING_RESERVES: dict[str, tuple[dict[str, Any], Refusal]] = {
     "a claim key off the curve": ({"claim_key_i": OFF_CURVE}, Refusal.WRONG_KEY),
     "a refund key off the curve": ({"refund_key_p": OFF_CURVE}, Refusal.WRONG_KEY),
     "one key twice": ({"claim_key_i": scene.RESERVE.refund_key_p}, Refusal.WRONG_KEY),
+    "a pace for I": ({"pace_i": Pace(10)}, Refusal.WRONG_TERMS),
+    "a pace for P": ({"pace_p": Pace(10)}, Refusal.WRONG_TERMS),
     "a fork of I": ({"pinned_i": OTHER_BLOCK}, Refusal.WRONG_CHAIN),
     "a fork of P": ({"pinned_p": PinnedBlock(340, bytes(32))}, Refusal.WRONG_CHAIN),
     "an absurd fee for our lock": ({"min_fee_rate_i": 100_001}, Refusal.WRONG_TERMS),

@@ -81,8 +81,8 @@ def test_rates_follow_the_estimate_and_never_go_under_what_is_relayed() -> None:
     relayed = msgspec.structs.replace(built, fee_rate=3_000)
     assert not fees.is_due(dear, relayed, seen=False)
     assert fees.is_due(view(height=1001), relayed, seen=True)
-    assert fees.affordable_rate(2_310, 131) == 10_000
-    assert fees.affordable_rate(900, 131) == 0
+    assert fees.affordable_rate(dear, 2_310, 131) == 10_000
+    assert fees.affordable_rate(dear, 900, 131) == 0
     assert fees.next_rate(cheap, relayed, Curve(0, 10, 10**6), 0) == 4_000
     assert fees.next_rate(dear, relayed, Curve(0, 10, 10**6), 0) == 5_000
     assert fees.next_rate(dear, relayed, Curve(0, 10, 10**6), 10) == 160_000, "step by step"
@@ -280,7 +280,8 @@ def test_a_claim_that_nothing_replaces_is_lifted_by_children_on_its_curve() -> N
     state = looked(state, 1002, 9_000)
     [child] = pending(state)
     # (139 + 110) vB at the wanted rate, less what the claim pays.
-    wanted = fees.on_curve(9_000, deadlines.claim_curve(state, lock(LegName.P, 4)), T0 + 30)
+    curve = deadlines.claim_curve(state, view(), lock(LegName.P, 4))
+    wanted = fees.on_curve(9_000, curve, T0 + 30)
     assert wanted == 9_000, "at the moment of the reveal the curve begins"
     assert child == BuildChild("c:0", 700_000 - 278, wanted * 249 // 1000 - 278)
     state = step(state, ChildBuilt(Tx(b"d", "d", 2_000, 9_000, 1002, "c:0")))

@@ -105,7 +105,7 @@ REFUSED = [
     ),
     (
         "unsupported_asset",
-        case("a chain without timings", SERVER, SERVER, chains=(BTC_MAIN, "eip155:1")),
+        case("a chain without timings", SERVER, SERVER, chains=(BTC_MAIN, "cosmos:cosmoshub-4")),
     ),
     ("wrong_expiry", case("a t0 that would be a block height", SERVER, SERVER, t0=500_000_000)),
     ("wrong_expiry", case("T_I past 2^31", SERVER, SERVER, t0=2**31 - 3_600)),

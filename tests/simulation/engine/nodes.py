@@ -194,10 +194,16 @@ class SimNode:
         hashlock: bytes,
         fee_rate: int,
         replaces: SignedLock | None = None,
+        *,
+        deadline: int,
     ) -> SignedLock:
         if replaces is None:
-            return await self._ask(lambda: self.inner.fund(leg, hashlock, fee_rate))
-        return await self._ask(lambda: self.inner.fund(leg, hashlock, fee_rate, replaces))
+            return await self._ask(
+                lambda: self.inner.fund(leg, hashlock, fee_rate, deadline=deadline)
+            )
+        return await self._ask(
+            lambda: self.inner.fund(leg, hashlock, fee_rate, replaces, deadline=deadline)
+        )
 
     async def build_kill(self, lock: SignedLock, fee_rate: int) -> SignedTx:
         return await self._ask(lambda: self.inner.build_kill(lock, fee_rate))
@@ -273,6 +279,15 @@ class SimNode:
 
     async def build_split(self, count: int, units: int, fee_rate: int) -> SignedTx:
         return await self._ask(lambda: self.inner.build_split(count, units, fee_rate))
+
+    async def claim_party(self, htlc_key: bytes, destination: str | None) -> bytes:
+        return await self._ask(lambda: self.inner.claim_party(htlc_key, destination))
+
+    async def refund_party(self, htlc_key: bytes) -> bytes:
+        return await self._ask(lambda: self.inner.refund_party(htlc_key))
+
+    def fixed_address(self, *, refund: bool) -> str | None:
+        return self.inner.fixed_address(refund=refund)
 
     async def wallet_address(self) -> str:
         return await self._ask(self.inner.wallet_address)

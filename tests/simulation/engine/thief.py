@@ -193,10 +193,12 @@ class Thief:
         amount = replace(leg.amount, units=Units(int(leg.amount.units) + wrong))
         chain, hashlock = self._chain(self.own), self._agreement.terms.hashlock
         rate = self._rng.choice((1_000, 5_000, GREED))
-        self._lock = await chain.fund(replace(leg, amount=amount), hashlock, rate)
+        self._lock = await chain.fund(
+            replace(leg, amount=amount), hashlock, rate, deadline=leg.expiry
+        )
         self._send(self.own, self._lock.tx.raw, f"locks ({self._lock_style})")
         if self._lock_style == "twice":
-            again = await chain.fund(leg, hashlock, rate)
+            again = await chain.fund(leg, hashlock, rate, deadline=leg.expiry)
             self._send(self.own, again.tx.raw, "locks again")
 
     async def _respend(self, own: ChainView, _other: ChainView) -> None:

@@ -267,7 +267,7 @@ MUTANTS = (
         "2",
         "after a crash the leg is locked again with other coins",
         MACHINE,
-        ("    if not shares or lock.tx.ref in own.lock.refs:\n        return state\n"),
+        ("    if not shares or lock.tx.txid in known:\n        return state\n"),
         (""),
         tiers=("pure", "tests"),
         tests=SWAP_TESTS,

@@ -95,7 +95,10 @@ MUTANTS = (
         "13",
         "a claim stays at the fee it was born with",
         FEES,
-        ("    if view.tip_height > previous.height:\n        return True\n    return not seen"),
+        (
+            "    if view.tip_height >= previous.height + view.patience:\n"
+            "        return True\n    return not seen"
+        ),
         ("    return not seen"),
     ),
     Mutant(

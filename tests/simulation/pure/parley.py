@@ -77,7 +77,8 @@ class Parley:
             exposure=setting.kind.taker,
             pinned_i=_PINNED,
             pinned_p=_PINNED,
-            stress_fee_rate=setting.least_units * 1000 // 2701,
+            stress_fee_rate_i=setting.least_units * 1000 // 2701,
+            stress_fee_rate_p=setting.least_units * 1000 // 2701,
         )
         self._taker_side = side
         self._maker_side = msgspec.structs.replace(side, exposure=setting.kind.maker)
