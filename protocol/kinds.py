@@ -17,13 +17,14 @@ from msgspec import Struct
 
 from protocol.assets import AssetId, ChainId, chain_of
 from protocol.errors import Refusal, RemoteProtocolError
+from protocol.evm.address import ADDRESS_SIZE
 from protocol.evm.params import NATIVE, is_evm
+from protocol.evm.slots import KEEP_SLOTS, MAX_AMOUNT
 from protocol.limits import CLAIM_VBYTES, KILL_VBYTES, LOCK_VBYTES, REFUND_VBYTES
 from protocol.terms import Kind
 
 PUBLIC_KEY_SIZE: Final = 33
-ACCOUNT_SIZE: Final = 20
-LOCKER_SIZE: Final = ACCOUNT_SIZE + 1
+LOCKER_SIZE: Final = ADDRESS_SIZE + 1
 """An account, and the number of the slot in which it locks."""
 
 LEAST_ACCOUNT: Final = 2**16
@@ -78,13 +79,20 @@ def sizes_of(asset: AssetId) -> Sizes:
     return _NATIVE if pays_own_fees(asset) else _TOKEN
 
 
+def check_units(asset: AssetId, units: int) -> None:
+    """Raises RemoteProtocolError (amount_out_of_range) for more than a lock of it can hold."""
+    if kind_of(chain_of(asset)) is Kind.EVM and units > MAX_AMOUNT:
+        detail = f"{units} of {asset}: a lock holds at most {MAX_AMOUNT}"
+        raise RemoteProtocolError(Refusal.AMOUNT_OUT_OF_RANGE, detail)
+
+
 # --- Who is named -----------------------------------------------------------------------------
 
 
 def check_maker(kind_i: Kind, claimer_i: bytes, kind_p: Kind, locker_p: bytes) -> None:
     """Raises RemoteProtocolError (wrong_key) unless this can be who claims leg I and locks leg P.
     A key is made for one place; an account may stand in both."""
-    _check_form(kind_i, claimer_i, ACCOUNT_SIZE)
+    _check_form(kind_i, claimer_i, ADDRESS_SIZE)
     _check_form(kind_p, locker_p, LOCKER_SIZE)
     one, other = _name(kind_i, claimer_i), _name(kind_p, locker_p)
     is_account = kind_i is Kind.EVM
@@ -98,7 +106,7 @@ def check_parties(
     claimer who is also the locker could take back what was paid. A key is made for one place; one
     party's account may stand in both legs. Raises RemoteProtocolError (wrong_key)."""
     for kind, (claimer, locker) in ((kind_i, i), (kind_p, p)):
-        _check_form(kind, claimer, ACCOUNT_SIZE)
+        _check_form(kind, claimer, ADDRESS_SIZE)
         _check_form(kind, locker, LOCKER_SIZE)
     maker = _name(kind_i, i[0]), _name(kind_p, p[1])
     taker = _name(kind_p, p[0]), _name(kind_i, i[1])
@@ -109,7 +117,7 @@ def check_parties(
 
 def _name(kind: Kind, party: bytes) -> bytes:
     """What tells one party from another: the x of a point, the account without its slot."""
-    return party[1:] if kind is Kind.P2WSH else party[:ACCOUNT_SIZE]
+    return party[1:] if kind is Kind.P2WSH else party[:ADDRESS_SIZE]
 
 
 def _check_form(kind: Kind, party: bytes, account_size: int) -> None:
@@ -133,7 +141,9 @@ def _check_point(key: bytes) -> None:
 
 
 def _check_account(party: bytes, size: int) -> None:
-    good = len(party) == size and party >= LEAST_ACCOUNT.to_bytes(ACCOUNT_SIZE, "big")
+    good = len(party) == size and party >= LEAST_ACCOUNT.to_bytes(ADDRESS_SIZE, "big")
+    # The contract clears the other slots: what a claim left there could be read from its log only.
+    good = good and all(slot < KEEP_SLOTS for slot in party[ADDRESS_SIZE:])
     _refuse_unless(good, "not an account that coins may be sent to")
 
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from protocol.amounts import Amount, Units
 from protocol.assets import AssetId, ChainId, chain_of
 from protocol.errors import Refusal
-from protocol.kinds import check_maker, kind_of, pays_own_fees, sizes_of
+from protocol.kinds import check_maker, check_units, kind_of, pays_own_fees, sizes_of
 from protocol.limits import ECONOMIC_DIVISOR, PINNED_SPREAD, SKEW
 from protocol.negotiation.messages import Reserve, Take
 from protocol.offers import Offer, refuse_unless
@@ -164,6 +164,8 @@ def check_take(
         f"made {now - take.created} s ago by our clock, at most {skew} either way",
     )
     fill = fill_of(offer, take.units, remaining=remaining)
+    for amount in (fill.amount_i, fill.amount_p):
+        check_units(amount.asset, amount.units)
     check_economic(fill.amount_i, side.stress_fee_rate_i)
     check_economic(fill.amount_p, side.stress_fee_rate_p)
     for chain, pace in zip(chains_of(offer), (take.pace_i, take.pace_p), strict=True):

@@ -20,7 +20,8 @@ from msgspec import Meta, Struct
 from protocol.amounts import Units
 from protocol.codec import decode, encode
 from protocol.errors import Refusal, RemoteProtocolError
-from protocol.kinds import ACCOUNT_SIZE, PUBLIC_KEY_SIZE
+from protocol.evm.address import ADDRESS_SIZE
+from protocol.kinds import PUBLIC_KEY_SIZE
 from protocol.limits import MAX_DEPTH, MAX_DETAIL_CHARS, MAX_NEGOTIATION_BYTES
 from protocol.offers import MAX_FEE_RATE, MAX_KIND_LENGTH
 from protocol.proof import FundsProof
@@ -31,7 +32,7 @@ PROTOCOL_ID: Final = "/swapd/take/1"
 TAKE_VERSION: Final = 1
 
 Bytes32 = Annotated[bytes, Meta(min_length=32, max_length=32)]
-Party = Annotated[bytes, Meta(min_length=ACCOUNT_SIZE, max_length=PUBLIC_KEY_SIZE)]
+Party = Annotated[bytes, Meta(min_length=ADDRESS_SIZE, max_length=PUBLIC_KEY_SIZE)]
 """Who claims or takes back a leg, in the form of its kind."""
 SignatureBytes = Annotated[Signature, Meta(min_length=64, max_length=64)]
 Depth = Annotated[int, Meta(ge=1, le=MAX_DEPTH)]

@@ -125,6 +125,7 @@ NO_LIMITS: Final = {
     "bitcoin.tx.SIGHASH_DEFAULT",  # names of BIP341 and BIP125
     "bitcoin.tx.SIGHASH_ALL",
     "bitcoin.tx.SEQUENCE_RBF",
+    "evm.transactions.ORDER",  # of secp256k1
     "book.SWEEP",  # how often a node tidies up, and what its own clients may resume from
     "book.KEPT_CHANGES",
 }

@@ -16,6 +16,13 @@ COIN = 10**8
 HOME, SERVER, FAST, REGTEST = (21_600, 6), (1_800, 4), (600, 3), (30, 6)
 Json = dict[str, Any]
 Exposure = tuple[int, int]
+Pace = list[int] | None
+ETH, DEV, OTHER_DEV, BASE, UNKNOWN = (
+    *("eip155:1", "eip155:31337", "eip155:31338", "eip155:8453", "eip155:4242424242"),
+)
+OF_ETH, OF_DEV = [13, 1200, 0, 0], [10, 0, 0, 0]
+OF_BASE = [2, 1800, 60, 7200]
+"""Made up for a chain with a sequencer: only who configures it knows."""
 
 
 def case(
@@ -26,6 +33,7 @@ def case(
     timing: str = "standard",
     chains: tuple[str, str] = (BTC_MAIN, LTC_MAIN),
     depths: tuple[int, int] = (3, 12),
+    paces: tuple[Pace, Pace] = (None, None),
     t0: int = T0,
 ) -> Json:
     """The arguments of one schedule."""
@@ -37,6 +45,8 @@ def case(
         "chain_p": chains[1],
         "depth_i": depths[0],
         "depth_p": depths[1],
+        "pace_i": paces[0],
+        "pace_p": paces[1],
         "offline_i": taker[0],
         "risk_i": taker[1],
         "offline_p": maker[0],
@@ -81,6 +91,70 @@ SCHEDULES = [
         depths=(3, 2),
     ),
     case("BTC for LTC on regtest, the standard timing", SERVER, SERVER, chains=_ON_REGTEST),
+    *(
+        case(f"{name}, {who}", taker, maker, chains=chains, depths=depths, paces=paces)
+        for name, chains, depths, paces in (
+            ("BTC for ETH", (BTC_MAIN, ETH), (3, 32), (None, OF_ETH)),
+            ("ETH for BTC", (ETH, BTC_MAIN), (32, 3), (OF_ETH, None)),
+        )
+        for who, taker, maker in (
+            ("home and home", HOME, HOME),
+            ("home taker and server maker", HOME, SERVER),
+            ("server and server", SERVER, SERVER),
+        )
+    ),
+    case(
+        "ETH for a token of the same chain",
+        *(SERVER, SERVER),
+        chains=(ETH, ETH),
+        depths=(32, 32),
+        paces=(OF_ETH, OF_ETH),
+    ),
+    case(
+        "so deep that blocks take longer than finality",
+        *(SERVER, SERVER),
+        chains=(BTC_MAIN, ETH),
+        depths=(3, 200),
+        paces=(None, OF_ETH),
+    ),
+    case(
+        "BTC for a coin behind a sequencer, with its outage and early clock",
+        *(SERVER, SERVER),
+        chains=(BTC_MAIN, BASE),
+        depths=(3, 32),
+        paces=(None, OF_BASE),
+    ),
+    case(
+        "ETH for an unknown chain, final by depth alone",
+        *(HOME, SERVER),
+        chains=(ETH, UNKNOWN),
+        depths=(32, 50),
+        paces=(OF_ETH, [5, 0, 30, 600]),
+    ),
+    case(
+        "BTC for ETH on regtest, the regtest timing",
+        *(REGTEST, REGTEST),
+        timing="regtest",
+        chains=(BTC_REGTEST, DEV),
+        depths=(2, 2),
+        paces=(None, OF_DEV),
+    ),
+    case(
+        "ETH for LTC on regtest, the regtest timing, a slow sequencer",
+        *(REGTEST, REGTEST),
+        timing="regtest",
+        chains=(DEV, LTC_REGTEST),
+        depths=(2, 3),
+        paces=([10, 0, 15, 60], None),
+    ),
+    case(
+        "between two chains of our own",
+        *(REGTEST, REGTEST),
+        timing="regtest",
+        chains=(DEV, OTHER_DEV),
+        depths=(2, 3),
+        paces=(OF_DEV, OF_DEV),
+    ),
 ]
 
 REFUSED = [
@@ -106,6 +180,56 @@ REFUSED = [
     (
         "unsupported_asset",
         case("a chain without timings", SERVER, SERVER, chains=(BTC_MAIN, "cosmos:cosmoshub-4")),
+    ),
+    ("wrong_terms", case("a pace for bitcoin", SERVER, SERVER, paces=(OF_ETH, None))),
+    *(
+        (
+            "wrong_terms",
+            case(
+                name, SERVER, SERVER, chains=(BTC_MAIN, chain), depths=(3, 32), paces=(None, pace)
+            ),
+        )
+        for name, chain, pace in (
+            ("no pace for ethereum", ETH, None),
+            ("no pace for a chain behind a sequencer", BASE, None),
+            ("no pace for an unknown chain", UNKNOWN, None),
+            ("blocks of ethereum a second too fast", ETH, [12, 1200, 0, 0]),
+            ("finality of ethereum a second too soon", ETH, [13, 1199, 0, 0]),
+            ("blocks that take no time", UNKNOWN, [0, 0, 0, 0]),
+            ("an outage of more than two days", UNKNOWN, [2, 0, 0, 172_801]),
+            ("a clock more than two days early", UNKNOWN, [2, 0, 172_801, 0]),
+        )
+    ),
+    (
+        "wrong_terms",
+        case(
+            "the regtest timing on ethereum",
+            *(REGTEST, REGTEST),
+            timing="regtest",
+            chains=(BTC_REGTEST, ETH),
+            depths=(2, 32),
+            paces=(None, OF_ETH),
+        ),
+    ),
+    (
+        "depth_too_small",
+        case(
+            "ETH at depth 31",
+            *(SERVER, SERVER),
+            chains=(BTC_MAIN, ETH),
+            depths=(3, 31),
+            paces=(None, OF_ETH),
+        ),
+    ),
+    (
+        "wrong_chain",
+        case(
+            "bitcoin against coins of a test network",
+            *(SERVER, SERVER),
+            chains=(BTC_MAIN, "eip155:11155111"),
+            depths=(3, 32),
+            paces=(None, OF_ETH),
+        ),
     ),
     ("wrong_expiry", case("a t0 that would be a block height", SERVER, SERVER, t0=500_000_000)),
     ("wrong_expiry", case("T_I past 2^31", SERVER, SERVER, t0=2**31 - 3_600)),

@@ -46,28 +46,67 @@ def _wait(timing: str, mean: int, blocks: int, risk: int) -> int:
     return 10 * blocks if timing == "regtest" else quantile(blocks, mean, risk)
 
 
+Waits = dict[str, int]
+"""settle, claim, refund, refund at 1%, and as usual: a block, a lock until final."""
+
+
+def _outputs(timing: str, chain: str, depth: int, risk: int) -> Waits:
+    """A chain of the bitcoind family: miners stamp time, refunds wait for its median."""
+    usual, mean, k = FIGURES[NAMES[chain], timing]
+    early, least = (20, 1) if timing == "regtest" else (7200, 0)
+    claim = max(least, k + 2 * depth - 1 - 6)
+    return {
+        "settle": _wait(timing, mean, k + depth - 1, 2),
+        "claim": early + _wait(timing, mean, claim, risk),
+        "refund": _wait(timing, mean, k + depth - 1 + 9, risk),
+        "refund_usually": _wait(timing, mean, k + depth - 1 + 9, 2),
+        "block": usual,
+        "final": depth * usual,
+    }
+
+
+def _accounts(timing: str, pace: list[int], depth: int, risk: int) -> Waits:
+    """A chain with accounts: as its pace says (block, finality, early clock, outage)."""
+    block, finality, early, outage = pace
+    k = 2 if timing == "regtest" else 25
+
+    def mined_and_final(more: int, r: int) -> int:
+        if finality:
+            return _wait(timing, block, k, r) + max(finality, _wait(timing, block, depth - 1, r))
+        return _wait(timing, block, k + more, r)
+
+    return {
+        "settle": mined_and_final(depth - 1, 2),
+        "claim": early + outage + mined_and_final(2 * depth - 1, risk),
+        "refund": outage + mined_and_final(depth - 1, risk),
+        "refund_usually": outage + mined_and_final(depth - 1, 2),
+        "block": block,
+        "final": max(depth * block, finality * 3 // 4),
+    }
+
+
+def _chain(case: dict[str, Any], leg: str, risk: int) -> Waits:
+    pace, depth = case[f"pace_{leg}"], case[f"depth_{leg}"]
+    if pace is not None:
+        return _accounts(case["timing"], pace, depth, risk)
+    return _outputs(case["timing"], case[f"chain_{leg}"], depth, risk)
+
+
 def schedule(case: dict[str, Any], *, rounded: bool = True) -> dict[str, int]:
     """Every field of a schedule by the formulas of the safety rules."""
     timing, t0 = case["timing"], case["t0"]
-    regtest = timing == "regtest"
-    s, n, step, early = (5, 10, 1, 20) if regtest else (600, 300, 600, 7200)
+    s, n, step = (5, 10, 1) if timing == "regtest" else (600, 300, 600)
     step = step if rounded else 1
-    usual_i, mean_i, k_i = FIGURES[NAMES[case["chain_i"]], timing]
-    usual_p, mean_p, k_p = FIGURES[NAMES[case["chain_p"]], timing]
-    d_i, d_p = case["depth_i"], case["depth_p"]
     risk = max(case["risk_i"], case["risk_p"])
-    least = 1 if regtest else 0
-    settle_i = _wait(timing, mean_i, k_i + d_i - 1, 2)
-    settle_p = _wait(timing, mean_p, k_p + d_p - 1, 2)
-    claim_i = early + _wait(timing, mean_i, max(least, k_i + 2 * d_i - 1 - 6), risk)
-    claim_p = early + _wait(timing, mean_p, max(least, k_p + 2 * d_p - 1 - 6), risk)
-    refund_p = _wait(timing, mean_p, k_p + d_p - 1 + 9, risk)
+    i, p = _chain(case, "i", risk), _chain(case, "p", risk)
+    settle_i, settle_p, claim_i, claim_p = i["settle"], p["settle"], i["claim"], p["claim"]
+    refund_p = p["refund"]
     away = max(case["offline_i"], case["offline_p"])
     t_p = math.ceil((t0 + n + settle_i + settle_p + away + claim_p + s) / step) * step
     t_i = math.ceil((t_p + refund_p + case["offline_p"] + claim_i + s) / step) * step
     c = t_i - s - claim_i
     reveal = t_p - s - claim_p
-    paid = d_i * usual_i + d_p * usual_p + usual_p
+    paid = i["final"] + p["final"] + p["block"]
     return {
         "t0": t0,
         "lock_gate_i": reveal - settle_p - settle_i,
@@ -77,7 +116,7 @@ def schedule(case: dict[str, Any], *, rounded: bool = True) -> dict[str, int]:
         "expiry_i": t_i,
         "claim_deadline": c,
         "kill_deadline": c - case["offline_p"],
-        "worst_freeze": t_i + _wait(timing, mean_i, k_i + d_i - 1 + 9, 2),
+        "worst_freeze": t_i + i["refund_usually"],
         "usual_paid": paid,
-        "usual_final": paid + max((d_p - 1) * usual_p, d_i * usual_i),
+        "usual_final": paid + max(p["final"] - p["block"], i["final"]),
     }

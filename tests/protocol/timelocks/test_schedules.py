@@ -8,6 +8,7 @@ import hypothesis
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from protocol.assets import ChainId
 from protocol.bitcoin.params import BITCOIN_TESTNET4, LITECOIN_TESTNET
@@ -15,7 +16,7 @@ from protocol.errors import Refusal, RemoteProtocolError
 from protocol.swap import timelocks
 from protocol.swap.erlang import quantile
 from protocol.swap.timelocks import Schedule, ScheduleRefused, depth_for, schedule
-from protocol.terms import Exposure, Timing
+from protocol.terms import Exposure, Pace, Timing
 from tests.protocol.timelocks import make_vectors, oracle
 from tests.protocol.timelocks.oracle import BTC_MAIN, BTC_REGTEST, LTC_MAIN, LTC_REGTEST
 
@@ -34,6 +35,8 @@ def of_case(case: dict[str, Any]) -> Schedule:
         depth_p=case["depth_p"],
         exposure_i=Exposure(case["offline_i"], case["risk_i"]),
         exposure_p=Exposure(case["offline_p"], case["risk_p"]),
+        pace_i=case["pace_i"] and Pace(*case["pace_i"]),
+        pace_p=case["pace_p"] and Pace(*case["pace_p"]),
     )
 
 
@@ -114,6 +117,50 @@ def test_the_regtest_timing_is_that_of_the_safety_rules() -> None:
     )
     doors = (found.lock_gate_i, found.lock_gate_p, found.reveal_gate, found.expiry_p)
     assert [door - T0 for door in (*doors, found.expiry_i)] == [40, 70, 120, 165, 370]
+
+
+def test_ethereum_settles_as_fast_as_the_safety_rules_say() -> None:
+    pace = timelocks.pace_of(ChainId("eip155:1"))
+    ethereum = timelocks.chain_timing(ChainId("eip155:1"), Timing.STANDARD, pace)
+    # The rules give it in hours, for settling and claiming alike.
+    for wait in (ethereum.settle, ethereum.claim, ethereum.refund):
+        assert [round(wait(32, risk) / 3600, 2) for risk in (2, 4, 6)] == [0.47, 0.51, 0.54]
+
+
+def test_a_chain_that_nobody_described_is_refused_and_two_paces_are_joined_at_their_worst() -> None:
+    for chain in ("eip155:10", "eip155:42161", "eip155:8453", "eip155:987654321"):
+        assert timelocks.pace_of(ChainId(chain)) is None
+        with pytest.raises(ScheduleRefused, match="how early its clock may run"):
+            timelocks.chain_timing(ChainId(chain), Timing.STANDARD, None)
+    one, other = Pace(2, 900, 60, 0), Pace(1, 1800, 0, 7200)
+    assert timelocks.slower(one, other) == timelocks.slower(other, one) == Pace(2, 1800, 60, 7200)
+    assert timelocks.slower(one, None) is timelocks.slower(None, other) is None
+    assert timelocks.pace_of(ChainId(BTC_MAIN), one) is None
+    assert timelocks.pace_of(ChainId("eip155:10"), one) is one
+
+
+@pytest.mark.parametrize("field", ["early", "outage", "finality", "interval"])
+def test_every_figure_of_a_pace_moves_the_expiries(field: str) -> None:
+    def doors(pace: Pace) -> tuple[int, int]:
+        chain = ChainId("eip155:10")
+        found = schedule(
+            t0=T0,
+            timing=Timing.STANDARD,
+            chain_i=ChainId(BTC_MAIN),
+            chain_p=chain,
+            depth_i=3,
+            depth_p=32,
+            exposure_i=SERVER,
+            exposure_p=SERVER,
+            pace_p=pace,
+        )
+        return found.expiry_p, found.expiry_i
+
+    base = Pace(2, 900, 60, 600)
+    changed = replace(base, **{field: getattr(base, field) * 10})
+    before, after = doors(base), doors(changed)
+    assert after[0] > before[0]
+    assert after[1] > before[1]
 
 
 def test_the_file_of_vectors_is_what_its_generator_prints() -> None:
