@@ -15,6 +15,8 @@ PURE = {
     "re", "string", "struct", "types", "typing", "unicodedata",
     "coincurve", "msgpack", "msgspec", "wallycore", "protocol",
 }  # fmt: skip
+PACKAGE_DATA = {ROOT / "protocol/evm/contract/artifact.py": {"importlib"}}
+"""Who reads files that are part of the package, through what."""
 IMPURE_CALLS = {"open", "input", "print", "exec", "eval", "__import__", "breakpoint"}
 
 
@@ -37,7 +39,8 @@ def test_every_import_contract_is_kept(capsys: pytest.CaptureFixture[str]) -> No
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_protocol_imports_only_what_is_known_to_be_pure(path: Path) -> None:
-    assert set(imported(ast.parse(path.read_text()))) - PURE == set()
+    pure = PURE | PACKAGE_DATA.get(path, set())
+    assert set(imported(ast.parse(path.read_text()))) - pure == set()
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))

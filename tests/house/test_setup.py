@@ -11,7 +11,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = ("requirements.txt", "requirements-dev.txt", "requirements-build.txt")
+NODE = ".dev/requirements-node.txt"
+FILES = ("requirements.txt", "requirements-dev.txt", "requirements-build.txt", NODE)
 PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^ ;\\]+)[^\\]*\\$")
 
 
@@ -74,6 +75,7 @@ def test_what_the_project_asks_for_is_what_is_pinned() -> None:
         "requirements.txt": config["project"]["dependencies"],
         "requirements-dev.txt": groups["dev"],
         "requirements-build.txt": groups["build"] + config["build-system"]["requires"],
+        NODE: groups["node"],
     }
     for name, texts in wanted.items():
         found = pins(name)
@@ -82,7 +84,7 @@ def test_what_the_project_asks_for_is_what_is_pinned() -> None:
             assert requirement.specifier.contains(version), f"{name}: {requirement} but {version}"
 
 
-@pytest.mark.parametrize("script", ["dev", ".dev/nodes.sh", ".dev/system.sh"])
+@pytest.mark.parametrize("script", ["dev", ".dev/nodes.sh", ".dev/evm.sh", ".dev/system.sh"])
 def test_the_scripts_are_posix_shell(script: str) -> None:
     shell = next((sh for sh in ("/bin/dash", "/bin/sh") if Path(sh).exists()), "/bin/sh")
     done = subprocess.run([shell, "-n", ROOT / script], capture_output=True, text=True, check=False)

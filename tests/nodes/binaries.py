@@ -1,4 +1,4 @@
-"""Owns where bitcoind and litecoind are found: environment, PATH, then what ./dev fetched.
+"""Owns where nodes and EVM tools are found: environment, PATH, then what ./dev fetched.
 
 A missing node is an error that says what to do, never a reason to skip.
 """
@@ -21,7 +21,7 @@ def cache_dir() -> Path:
 
 
 def find_node(name: str) -> Path:
-    """Path of the node `name`, "bitcoind" or "litecoind".
+    """Path of the node `name`: "bitcoind", "litecoind", "anvil"; or of "forge" or "solc".
 
     Raises:
         NodeMissingError: it is nowhere; the message says what to do.
@@ -34,12 +34,12 @@ def find_node(name: str) -> Path:
         return Path(named)
     if name == "litecoind" and _DEBIAN_LITECOIND.exists():
         return _DEBIAN_LITECOIND
-    on_path = shutil.which(name)
+    on_path = None if name == "solc" else shutil.which(name)  # one version of it gives our bytes
     if on_path:
         return Path(on_path)
-    fetched = cache_dir() / "nodes-1" / "bin" / name
-    if fetched.exists():
-        return fetched
+    for fetched in ("nodes-1/bin", f"evm-1/{name}/bin"):
+        if (path := cache_dir() / fetched / name).exists():
+            return path
     raise NodeMissingError(
         f"{name} is missing: run './dev setup' (Debian), put {name} on PATH, or set {variable}"
     )
