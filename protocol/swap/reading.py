@@ -72,8 +72,9 @@ def _exact(view: ChainView | None, leg: LegTerms) -> tuple[LockSeen, ...]:
 
 
 def txid_of(lock: LockSeen) -> str:
-    """The transaction that made a lock, as far as its chain tells."""
-    return lock.txid or lock.ref.partition(":")[0]
+    """The transaction that made a lock, as far as its chain tells; empty where it does not."""
+    name, _, index = lock.ref.partition(":")
+    return lock.txid or (name if ":" not in index else "")
 
 
 def own_lock(state: SwapState) -> LockSeen | None:

@@ -31,7 +31,7 @@ from protocol.swap.facts import ChainView
 from protocol.swap.fees import Curve
 from protocol.swap.states import Learned, Revealed, SwapState
 from protocol.swap.timelocks import leg_timing
-from protocol.terms import LegName, Role, other_leg, own_leg
+from protocol.terms import Kind, LegName, Role, other_leg, own_leg
 from protocol.tower.package import (
     MAX_VARIANTS,
     MAX_WAYS,
@@ -156,7 +156,7 @@ def ladder(
 
 def _refund(state: SwapState, percent: int) -> Draft | None:
     view, times = reading.own_view(state), reading.schedule(state)
-    if view is None:
+    if view is None or state.agreement.own.kind is not Kind.P2WSH:
         return None
     participant = state.agreement.role is Role.PARTICIPANT
     end = times.kill_deadline if participant else times.worst_freeze
@@ -178,6 +178,10 @@ def _claim(state: SwapState, percent: int, preimage: bytes) -> Draft | None:
     if view is None or not state.bound:
         return None
     participant = state.agreement.role is Role.PARTICIPANT
+    # A participant's tower reads the preimage from his own leg, so it must be able to.
+    shown = state.agreement.own.kind if participant else Kind.P2WSH
+    if {shown, state.agreement.theirs.kind} != {Kind.P2WSH}:
+        return None
     skew = SKEW[state.agreement.terms.timing]
     end = times.expiry_i - skew if participant else times.expiry_p
     return _draft(

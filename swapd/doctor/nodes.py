@@ -7,6 +7,7 @@ import contextlib
 import re
 
 from protocol.bitcoin.params import params_by_chain
+from protocol.evm.params import is_evm
 from protocol.limits import MAX_SWAP_SECONDS
 from protocol.swap.troubles import Trouble, trouble_of
 from swapd.doctor.findings import Finding, finding
@@ -69,6 +70,8 @@ def _problems(status: ChainStatus) -> list[Finding]:
 
 
 def _version(status: ChainStatus) -> list[Finding]:
+    if is_evm(status.chain):
+        return []
     params = params_by_chain(status.chain)
     if not params.replaces:
         return [finding("replacement_unknown", status.ticker)]
@@ -79,7 +82,7 @@ def _version(status: ChainStatus) -> list[Finding]:
 
 
 def _pruning(status: ChainStatus, needed_from: int | None) -> list[Finding]:
-    if not status.pruned:
+    if not status.pruned or is_evm(status.chain):
         return []
     if needed_from is not None and status.prune_height > needed_from:
         what = f"blocks before {status.prune_height} are gone; an open swap needs {needed_from}"
@@ -94,13 +97,16 @@ def _pruning(status: ChainStatus, needed_from: int | None) -> list[Finding]:
 
 def _fees(status: ChainStatus, stress_rate: int) -> list[Finding]:
     found = []
+    if status.fee_next > stress_rate:
+        unit = "gas" if is_evm(status.chain) else "vbyte"
+        rates = f"{status.fee_next // 1000} per {unit}, beyond {stress_rate // 1000}"
+        what = f"the next block costs {rates}"
+        found.append(finding("fee_stress", status.ticker, what))
+    if is_evm(status.chain):
+        return found
     if not status.fee_estimated and not params_by_chain(status.chain).is_test:
         what = f"the node has no estimate: {status.fee_next // 1000} per vbyte are used"
         found.append(finding("fee_unknown", status.ticker, what))
-    if status.fee_next > stress_rate:
-        rates = f"{status.fee_next // 1000} per vbyte, beyond {stress_rate // 1000}"
-        what = f"the next block costs {rates}"
-        found.append(finding("fee_stress", status.ticker, what))
     least = params_by_chain(status.chain).min_relay_rate
     if status.fee_floor > 4 * least:
         what = f"nothing below {status.fee_floor // 1000} per vbyte is relayed"

@@ -16,10 +16,11 @@ from protocol.bitcoin.params import ChainParams, params_by_chain
 from protocol.bitcoin.signatures import witness_signature
 from protocol.bitcoin.spends import claim_tx, claim_vsize, fee_for, refund_tx, refund_vsize
 from protocol.bitcoin.tx import OutPoint, Transaction, TxInput
+from protocol.evm.legs import claim_call, refund_call
 from protocol.swap.agreement import Agreement
 from protocol.swap.rescue import Way, What
 from protocol.swap.states import Learned, Revealed, SwapState
-from protocol.terms import LegName, own_leg
+from protocol.terms import Kind, LegName, own_leg
 from swapd.ports import Signer
 
 RATES = (2_000, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000)
@@ -76,12 +77,13 @@ def preimage_of(signer: Signer, state: SwapState) -> bytes | None:
 async def sign_all(
     signer: Signer, state: SwapState, ways: Sequence[Way], rates: Sequence[int] = RATES
 ) -> tuple[Signed, ...]:
-    """Every way at every rate that it can bear. Raises BitcoinError,
-    SigningError."""
+    """Every way at every rate that it can bear; on chains with accounts nothing has to be signed
+    (`call_of`). Raises BitcoinError, SigningError."""
     preimage = preimage_of(signer, state)
     found = [
         await _sign(signer, state.agreement, way, fee_rate, preimage)
         for way in ways
+        if state.agreement.terms.leg(way.leg).kind is Kind.P2WSH
         for fee_rate in _bearable(state.agreement, way, rates)
     ]
     return tuple(found)
@@ -140,11 +142,24 @@ async def _sign(
     return Signed(way, tx.txid().hex(), text, fee, fee_rate, tx.vsize())
 
 
+def call_of(state: SwapState, leg: LegName, preimage: bytes | None) -> bytes:
+    """The data that brings the coins of a leg home, on a chain with accounts: our own after the
+    expiry, theirs with the preimage. Empty where there is none, or not yet."""
+    terms = state.agreement.terms
+    if terms.leg(leg).kind is not Kind.EVM:
+        return b""
+    if leg is own_leg(state.agreement.role):
+        return refund_call(terms.leg(leg), terms.hashlock)
+    return claim_call(terms.leg(leg), terms.hashlock, preimage) if preimage is not None else b""
+
+
 def held_keys(signer: Signer, agreement: Agreement) -> tuple[HeldKey, ...]:
     """Our private keys of a swap, for the operator's explicit request only: who has them can take
     what they can take."""
     found = []
     for leg in LegName:
+        if agreement.terms.leg(leg).kind is not Kind.P2WSH:
+            continue  # accounts are not keys of one swap
         what = "refund" if leg is own_leg(agreement.role) else "claim"
         secret = signer.htlc_secret(agreement.salt, agreement.role, agreement.swap_id, leg)
         public = signer.htlc_key(agreement.salt, agreement.role, agreement.swap_id, leg)

@@ -22,11 +22,12 @@ async def examine(context: Context) -> tuple[list[str], list[Finding]]:
     """What was looked at, and everything found."""
     found: list[Finding] = []
     statuses: list[ChainStatus] = []
-    rate = context.world.policy.stress_fee_rate
 
     async def node(chain: Chain) -> None:
         needed = _needed_from(context, chain.asset)
-        status, told = await nodes.examine(chain, stress_rate=rate, needed_from=needed)
+        status, told = await nodes.examine(
+            chain, stress_rate=context.world.policy.stress(chain.asset), needed_from=needed
+        )
         found.extend(told)
         statuses.extend([status] if status is not None else [])
 

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 
 from protocol.assets import AssetId
 from protocol.bitcoin.params import params_by_chain
+from protocol.kinds import fee_asset_of
 from protocol.swap import reading
 from protocol.swap.explain import phase_of
+from protocol.swap.places import place_of
 from protocol.swap.rescue import Plan, Ready, plan
 from protocol.swap.states import SwapState
-from protocol.terms import LegName, other_leg, own_leg
+from protocol.terms import Kind, LegName, LegTerms, other_leg, own_leg
 from swapd.api import calls
 from swapd.api.amounts import AssetTable
 from swapd.api.values import SwapPhase
@@ -19,6 +21,7 @@ from swapd.engine.addresses import addresses_in
 from swapd.engine.rescue import (
     RATES,
     Signed,
+    call_of,
     command_of,
     held_keys,
     htlc_of,
@@ -29,6 +32,16 @@ from swapd.ports import Signer, Store
 
 _KNOWS_MINISCRIPT = "for wallets of Bitcoin Core or Knots 25 and newer"
 _NO_MINISCRIPT = "Litecoin Core 0.21 knows no miniscript: only the transactions and the script help"
+
+_TAKE_BACK = """\
+After the expiry anybody can send this data to the address above, from any account that pays the \
+gas, for example with `cast send`: the coins go back to the account that locked them."""
+
+_TAKE = """\
+Anybody can send this data to the address above, from any account that pays the gas: the coins go \
+to the agreed account. It shows the preimage."""
+
+_NOT_YET = "Nothing can claim this leg before the preimage is known."
 
 _ONE_OF_MANY = """\
 Of the variants of one transaction only one can be mined. On Bitcoin a dearer one replaces a \
@@ -60,12 +73,12 @@ async def rescue(
         phase=SwapPhase(phase_of(state).value),
         now=now,
         notes=(*found.notes, *_notes(found)),
-        legs=tuple(_leg(assets, state, leg) for leg in legs),
+        legs=tuple(_leg(assets, state, leg, preimage_of(signer, state)) for leg in legs),
         transactions=(
             *(_signed_tx(assets, state, tx) for tx in signed),
-            *(_ready_tx(assets, state, tx) for tx in found.ready),
+            *(_ready_tx(assets, state, tx) for tx in found.ready if tx.raw),
         ),
-        payouts=await _payouts(store, state, legs),
+        payouts=await _payouts(store, assets, state, legs),
         keys=_keys(signer, state) if keys else (),
         preimage=preimage.hex() if preimage is not None else None,
     )
@@ -75,26 +88,41 @@ def _notes(found: Plan) -> list[str]:
     return [_ONE_OF_MANY, _PAYS_TO_SEED] if found.ways else []
 
 
-def _leg(assets: AssetTable, state: SwapState, name: LegName) -> calls.RescueLeg:
+def _leg(
+    assets: AssetTable, state: SwapState, name: LegName, preimage: bytes | None
+) -> calls.RescueLeg:
     leg = state.agreement.terms.leg(name)
-    params, htlc = params_by_chain(leg.chain), htlc_of(state.agreement, name)
+    place = place_of(leg, state.agreement.terms.hashlock)
     ours = name is own_leg(state.agreement.role)
     lock = reading.own_lock(state) if ours else reading.their_lock(state)
     refs = reading.own_refs(state) if ours else (state.bound,)
-    knows = params.name == "bitcoin"
+    descriptor, note = _descriptor(state, name, preimage)
     return calls.RescueLeg(
         name=name.value,
         ours=ours,
         chain=leg.chain,
-        ticker=params.ticker,
+        ticker=assets.find(leg.amount.asset).ticker,
         amount=assets.view(leg.amount),
         outpoints=tuple(ref for ref in ((lock.ref,) if lock else refs) if ref),
-        script_address=htlc.address(params),
-        script=htlc.witness_script().hex(),
+        script_address=place.address,
+        script=place.script,
         expiry=leg.expiry,
-        descriptor=htlc.descriptor() if knows else "",
-        descriptor_note=_KNOWS_MINISCRIPT if knows else _NO_MINISCRIPT,
+        descriptor=descriptor,
+        descriptor_note=note,
     )
+
+
+def _descriptor(state: SwapState, name: LegName, preimage: bytes | None) -> tuple[str, str]:
+    """How other tools can spend a leg, and what to know of it."""
+    leg = state.agreement.terms.leg(name)
+    if leg.kind is Kind.EVM:
+        call = call_of(state, name, preimage)
+        if name is own_leg(state.agreement.role):
+            return f"0x{call.hex()}", _TAKE_BACK
+        return (f"0x{call.hex()}", _TAKE) if call else ("", _NOT_YET)
+    if params_by_chain(leg.chain).name == "bitcoin":
+        return htlc_of(state.agreement, name).descriptor(), _KNOWS_MINISCRIPT
+    return "", _NO_MINISCRIPT
 
 
 def _signed_tx(assets: AssetTable, state: SwapState, tx: Signed) -> calls.RescueTx:
@@ -121,15 +149,14 @@ def _signed_tx(assets: AssetTable, state: SwapState, tx: Signed) -> calls.Rescue
 
 
 def _ready_tx(assets: AssetTable, state: SwapState, tx: Ready) -> calls.RescueTx:
-    asset = state.agreement.terms.leg(tx.leg).amount.asset
-    params = params_by_chain(state.agreement.terms.leg(tx.leg).chain)
+    leg = state.agreement.terms.leg(tx.leg)
     return calls.RescueTx(
         what=tx.what.value,
         leg=tx.leg.value,
-        ticker=params.ticker,
+        ticker=assets.find(leg.amount.asset).ticker,
         spends="",
         txid=tx.txid,
-        fee=assets.view_units(asset, tx.fee) if tx.fee else None,
+        fee=assets.view_units(fee_asset_of(leg.amount.asset), tx.fee) if tx.fee else None,
         fee_rate=tx.fee_rate,
         vbytes=0,
         pays_to="",
@@ -138,12 +165,18 @@ def _ready_tx(assets: AssetTable, state: SwapState, tx: Ready) -> calls.RescueTx
         likely_from=0,
         useful_until=0,
         raw=tx.raw.hex(),
-        command=command_of(params, f"sendrawtransaction {tx.raw.hex()}"),
+        command=_command(leg, tx.raw.hex()),
     )
 
 
+def _command(leg: LegTerms, raw: str) -> str:
+    if leg.kind is Kind.EVM:
+        return f"cast publish 0x{raw}"
+    return command_of(params_by_chain(leg.chain), f"sendrawtransaction {raw}")
+
+
 async def _payouts(
-    store: Store, state: SwapState, legs: Sequence[LegName]
+    store: Store, assets: AssetTable, state: SwapState, legs: Sequence[LegName]
 ) -> tuple[calls.RescuePayout, ...]:
     agreement = state.agreement
     found = []
@@ -155,7 +188,7 @@ async def _payouts(
         coin = asset.rpartition(":")[2]
         found.append(
             calls.RescuePayout(
-                ticker=params_by_chain(agreement.terms.leg(leg).chain).ticker,
+                ticker=assets.find(asset).ticker,
                 address=address,
                 path="" if index is None else f"m/84'/{coin}'/0'/0/{index}",
             )

@@ -7,12 +7,12 @@ from typing import assert_never
 
 from protocol.amounts import Price
 from protocol.assets import AssetId
-from protocol.bitcoin.htlc import Htlc
-from protocol.bitcoin.params import params_by_chain
+from protocol.kinds import fee_asset_of
 from protocol.swap import explain, reading
 from protocol.swap.facts import LockSeen, SpendKind
 from protocol.swap.lifting import is_of_claim
 from protocol.swap.machine import material
+from protocol.swap.places import place_of
 from protocol.swap.rescue import likely_from
 from protocol.swap.states import (
     Dead,
@@ -146,22 +146,22 @@ class SwapViews:
         leg = state.agreement.terms.leg(name)
         ours = name is own_leg(state.agreement.role)
         lock = reading.own_lock(state) if ours else reading.their_lock(state)
-        htlc = Htlc(leg.claim_key, leg.refund_key, state.agreement.terms.hashlock, leg.expiry)
-        params = params_by_chain(leg.chain)
+        place = place_of(leg, state.agreement.terms.hashlock)
+        ticker = self._assets.find(leg.amount.asset).ticker
         return SwapLegView(
             name=name.value,
             ours=ours,
             chain=leg.chain,
-            ticker=params.ticker,
+            ticker=ticker,
             amount=self._assets.view(leg.amount),
             status=_status(lock, leg),
-            script_address=htlc.address(params),
-            script=htlc.witness_script().hex(),
+            script_address=place.address,
+            script=place.script,
             outpoint=lock.ref if lock else None,
             depth=lock.depth if lock else 0,
             final_depth=leg.depth,
             expiry=leg.expiry,
-            transactions=self._transactions(state, name, lock, params.ticker),
+            transactions=self._transactions(state, name, lock, ticker),
         )
 
     def _transactions(
@@ -170,6 +170,7 @@ class SwapViews:
         leg = state.agreement.terms.leg(name)
         ours = name is own_leg(state.agreement.role)
         known = _own_transactions(state, ours=ours)
+        paid_in = fee_asset_of(leg.amount.asset)
 
         def view(what: str, txid: str, depth: int | None) -> TxView:
             tx = known.get(txid)
@@ -181,17 +182,18 @@ class SwapViews:
                 ours=tx is not None,
                 depth=depth,
                 final_depth=leg.depth,
-                fee=self._assets.view_units(leg.amount.asset, tx.fee) if tx else None,
+                fee=self._assets.view_units(paid_in, tx.fee) if tx else None,
                 raw=tx.raw.hex() if tx else None,
             )
 
         found: list[TxView] = []
         if lock is not None:
-            found.append(view("lock", lock.ref.partition(":")[0], lock.depth))
+            if reading.txid_of(lock):
+                found.append(view("lock", reading.txid_of(lock), lock.depth))
             if lock.spend is not None:
                 found.append(view(lock.spend.kind.value, lock.spend.txid, lock.spend.depth))
         conflict = (state.view_i if name is LegName.I else state.view_p) if ours else None
-        if conflict is not None and conflict.conflict is not None:
+        if conflict is not None and conflict.conflict is not None and conflict.conflict.txid:
             found.append(view("kill", conflict.conflict.txid, conflict.conflict.depth))
         shown = {tx.txid for tx in found}
         for txid, what in _unseen(state, ours=ours):
@@ -206,7 +208,7 @@ class SwapViews:
             lines.append(
                 FeeLine(
                     what=what,
-                    amount=self._assets.view_units(asset, tx.fee),
+                    amount=self._assets.view_units(fee_asset_of(asset), tx.fee),
                     vbytes=-(-tx.fee * 1000 // max(1, tx.fee_rate)),
                     fee_rate=tx.fee_rate,
                     when="signed",
