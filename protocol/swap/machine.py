@@ -202,7 +202,12 @@ def _cancel(state: SwapState, event: CancelRequested) -> SwapState:
 
 
 def _observed(state: SwapState, event: Observed) -> SwapState:
-    known = (event.view_i.median_time, event.view_p.median_time, event.before or state.now)
+    terms = state.agreement.terms
+    known = (
+        reading.told_time(terms.leg_i, event.view_i),
+        reading.told_time(terms.leg_p, event.view_p),
+        event.before or state.now,
+    )
     state = msgspec.structs.replace(
         state,
         view_i=event.view_i,

@@ -33,6 +33,11 @@ def swap_time(wall: int, known: tuple[int, ...]) -> int:
     return max(wall, *(t for t in known if t <= wall + CLOCK_TRUST_SECONDS), 0)
 
 
+def told_time(leg: LegTerms, view: ChainView) -> int:
+    """The time that a chain proves: its own, less what its clock may run ahead."""
+    return view.median_time - (leg.pace.early if leg.pace is not None else 0)
+
+
 def schedule(state: SwapState) -> Schedule:
     """The expiries and gates of the swap."""
     return schedule_of(state.agreement.terms)

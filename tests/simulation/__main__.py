@@ -1,4 +1,4 @@
-"""`./dev sim SEEDS=n [TIER=pure|engine|both|towers] [SEED=x] [FROM=x]`: the deterministic world.
+"""`./dev sim SEEDS=n [TIER=...] [SEED=x] [FROM=x]`: the deterministic world.
 
 Owns: this command's words. Must not know: worlds.
 """
@@ -10,8 +10,9 @@ from rich.console import Console
 
 from tests.simulation import report, runs
 
-_USAGE = """usage: ./dev sim [SEEDS=n] [TIER=pure|engine|both|towers] [SEED=x] [FROM=x] [WORKERS=n]
+_USAGE = """usage: ./dev sim [SEEDS=n] [TIER=...] [SEED=x] [FROM=x] [WORKERS=n]
 
+  TIER     pure, mixed (chains with accounts too), engine, both (pure and engine: default), towers
   SEEDS    how many worlds of each tier (default 100), from a fresh seed that is printed
   SEED     replays this one seed and tells its story; TIER is then pure unless given
   FROM     the first seed, instead of a fresh one"""

@@ -15,10 +15,12 @@ from tests.simulation.result import Result
 
 TIERS = {
     "pure": "tests.simulation.pure.world",
+    "mixed": "tests.simulation.pure.mixed",
     "engine": "tests.simulation.engine",
     "towers": "tests.simulation.engine.watched",
 }
-"""`towers` is the engine's tier with watchtowers, and clients that are away for long."""
+"""`mixed` is the pure tier with chains that have accounts; `towers` the engine's with watchtowers,
+and clients that are away for long."""
 
 _PORTIONS = 64
 """Into how many portions a campaign is cut: enough for the progress bar to move."""

@@ -15,6 +15,9 @@ ROOT = Path(__file__).resolve().parents[2]
 FRESH_SEEDS = 30
 """Of the pure tier, by count and not by time: about a minute of two cores."""
 
+FRESH_MIXED = 6
+"""Of the worlds with accounts, in which the rest is the pure tier's."""
+
 ALWAYS_SEEDS = range(40, 43)
 _DIGEST = """
 import hashlib
@@ -49,6 +52,16 @@ def test_no_fresh_world_is_violated() -> None:
     # A world in which nothing happens proves nothing.
     for what in ("completed", "refunded", "never_funded", "crash", "reorg", "rogue initiator"):
         assert summary.tallies[what] > 0, what
+
+
+@pytest.mark.timeout(300)
+def test_no_fresh_world_with_accounts_is_violated() -> None:
+    first = secrets.randbelow(10**12)
+    summary = runs.campaign("mixed", range(first, first + FRESH_MIXED), workers=2)
+    told = [(failed.violations, report.command("mixed", failed.seed)) for failed in summary.failed]
+    assert not told
+    assert summary.tallies["completed"] > 0
+    assert summary.tallies["refunded"] + summary.tallies["never_funded"] > 0
 
 
 @pytest.mark.parametrize(("tier", "seed"), kept())

@@ -120,6 +120,6 @@ def _deepest(chain: Chain, leg: Leg, kind: str, diary: Diary) -> int | None:
             continue
         if kind == "refund" and not diary.is_own_lock(paid.ref):
             continue
-        if all(script in diary.pays for script, _ in spent[0].outputs):
+        if diary.is_paid(leg, spent[0].outputs):
             return spent[1]
     return None

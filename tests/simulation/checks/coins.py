@@ -55,9 +55,16 @@ class Output(NamedTuple):
 
 
 class Books:
-    """One chain, recounted."""
+    """One chain, recounted. `by_block_time`: its refunds wait for the time of the block that takes
+    them, not for a median."""
 
-    def __init__(self, blocks: Sequence[Block], rules: Mapping[Hashable, Rule]) -> None:
+    def __init__(
+        self,
+        blocks: Sequence[Block],
+        rules: Mapping[Hashable, Rule],
+        *,
+        by_block_time: bool = False,
+    ) -> None:
         self.outputs: dict[str, Output] = {}
         self.by_script: dict[Hashable, list[Output]] = {}
         self.spent: dict[str, tuple[Tx, int]] = {}
@@ -66,9 +73,12 @@ class Books:
         self._issued = 0
         self._fees = 0
         self._rules = rules
+        self._by_block_time = by_block_time
         times: list[int] = []
         for block in blocks:
             median = sorted(times[-11:])[len(times[-11:]) // 2] if times else 0
+            if by_block_time:
+                median = block.time
             for index, tx in enumerate(block.txs):
                 self._count(tx, block.height, median, is_coinbase=index == 0)
             times.append(block.time)
@@ -111,7 +121,7 @@ class Books:
         self.spent[ref] = tx, height
         rule = self._rules.get(output.script)
         if rule is not None:
-            why = _why_not_allowed(rule, tx, median)
+            why = _why_not_allowed(rule, tx, median, timed=not self._by_block_time)
             if why:
                 self.faults.append(f"{tx.txid} spends {ref}: {why}")
         return output.units
@@ -133,12 +143,12 @@ def witness_of(tx: Tx) -> tuple[str, bytes]:
     return "unknown", b""
 
 
-def _why_not_allowed(rule: Rule, tx: Tx, median: int) -> str:
+def _why_not_allowed(rule: Rule, tx: Tx, median: int, *, timed: bool) -> str:
     kind, preimage = witness_of(tx)
     if kind == "claim":
         fits = len(preimage) == 32 and hashlib.sha256(preimage).digest() == rule.hashlock
         return "" if fits else "a claim with a wrong preimage"
     if kind == "refund":
-        early = tx.lock_time < rule.expiry or median <= rule.expiry
+        early = (timed and tx.lock_time < rule.expiry) or median <= rule.expiry
         return "a refund before its time" if early else ""
     return "neither claim nor refund"

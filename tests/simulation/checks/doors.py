@@ -59,8 +59,18 @@ def waiting(blocks: int, mean: int, risk: int) -> int:
     return high
 
 
+def _blocks(timing: str, leg: Leg, more: int, risk: int) -> int:
+    """On a chain with accounts: mined under stress, and so many blocks on top."""
+    mean = leg.pace[0] if leg.pace else 0
+    if timing == "regtest":
+        return (2 + more) * mean
+    return waiting(25 + more, mean, risk)
+
+
 def settle(timing: str, leg: Leg, risk: int) -> int:
     """A lock mined and final."""
+    if leg.pace is not None:
+        return _blocks(timing, leg, leg.depth - 1, risk)
     mean, k, _ = FIGURES[timing, leg.family]
     blocks = k + leg.depth - 1
     return blocks * 10 if timing == "regtest" else waiting(blocks, mean, risk)
@@ -68,6 +78,8 @@ def settle(timing: str, leg: Leg, risk: int) -> int:
 
 def claim(timing: str, leg: Leg, risk: int) -> int:
     """A claim mined and final, one reorganisation of depth - 1 included."""
+    if leg.pace is not None:
+        return leg.pace[1] + leg.pace[2] + _blocks(timing, leg, 2 * leg.depth - 1, risk)
     mean, k, early = FIGURES[timing, leg.family]
     blocks = k + 2 * leg.depth - 7
     if timing == "regtest":
@@ -77,6 +89,8 @@ def claim(timing: str, leg: Leg, risk: int) -> int:
 
 def refund(timing: str, leg: Leg, risk: int) -> int:
     """Nine headers waited for, a refund mined and final."""
+    if leg.pace is not None:
+        return leg.pace[2] + _blocks(timing, leg, leg.depth - 1, risk)
     mean, k, _ = FIGURES[timing, leg.family]
     blocks = k + leg.depth - 1 + 9
     return blocks * 10 if timing == "regtest" else waiting(blocks, mean, risk)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from tests.simulation.checks.coins import Books, Output
-from tests.simulation.checks.records import Diary
+from tests.simulation.checks.records import Diary, Leg
 
 LEAST_EXTRA = 2_000
 """Base units of a stray output below which nobody need bring it back."""
@@ -35,22 +35,21 @@ def fate_of(diary: Diary, books: Mapping[str, Books]) -> Fate:
         if diary.is_own_lock(output.ref)
     ]
     got = any(
-        _pays(books[theirs.family], output, diary) and output.units >= theirs.units
+        _pays(books[theirs.family], output, diary, theirs) and output.units >= theirs.units
         for output in books[theirs.family].by_script.get(theirs.script, [])
         if books[theirs.family].kind_of_spend(output.ref) == "claim"
     )
     kinds = [books[own.family].kind_of_spend(output.ref) for output in locks]
     back = any(
-        kind == "refund" and _pays(books[own.family], output, diary)
+        kind == "refund" and _pays(books[own.family], output, diary, own)
         for output, kind in zip(locks, kinds, strict=True)
     )
     left = sum(o.units for o, kind in zip(locks, kinds, strict=True) if not kind)
     return Fate(got, "claim" in kinds, back, left, sum(o.units == own.units for o in locks))
 
 
-def _pays(books: Books, output: Output, diary: Diary) -> bool:
-    tx = books.spent[output.ref][0]
-    return all(script in diary.pays for script, _ in tx.outputs)
+def _pays(books: Books, output: Output, diary: Diary, leg: Leg) -> bool:
+    return diary.is_paid(leg, books.spent[output.ref][0].outputs)
 
 
 def judge(diary: Diary, books: Mapping[str, Books], violated: str = "") -> list[str]:

@@ -4,19 +4,21 @@ Owns: `Leg`, `Deal`, `Diary`. Must not know: the code under test, which the chec
 with; how a simulation runs.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
 class Leg(NamedTuple):
-    """One leg of a deal. `family` is "bitcoin" or "litecoin"; `script` as its ledger knows it."""
+    """One leg of a deal. `family` names its chain; `script` as its ledger knows it. `pace`, on a
+    chain with accounts: seconds a block takes under stress, of an early clock, of an outage."""
 
     family: str
     script: Hashable
     units: int
     expiry: int
     depth: int
+    pace: tuple[int, int, int] | None = None
 
 
 class Deal(NamedTuple):
@@ -60,6 +62,13 @@ class Diary:
         that it takes for its own because it may have forgotten."""
         sent = {txid for _, purpose, txid, _ in self.sent if purpose == "lock"}
         return ref in self.adopted or ref.rpartition(":")[0] in sent
+
+    def is_paid(self, leg: Leg, outputs: Sequence[tuple[Hashable, int]]) -> bool:
+        """Whether the outputs of a spend of a leg pay this party. A contract pays its due, whoever
+        sent the call and gets the change of the gas."""
+        if leg.pace is None:
+            return all(script in self.pays for script, _ in outputs)
+        return any(script in self.pays and units == leg.units for script, units in outputs)
 
     @property
     def own(self) -> Leg:

@@ -8,6 +8,8 @@ import heapq
 from collections.abc import Callable, Hashable, Sequence
 from random import Random
 
+from protocol.terms import Pace
+from tests.simulation.accounts.ledger import AccountLedger
 from tests.simulation.ledger import Block, Ledger, SimTx
 from tests.simulation.pure.clockwork import Clockwork
 from tests.simulation.pure.setting import Weather
@@ -24,6 +26,11 @@ def _mint(name: str, script: Hashable, units: int) -> SimTx:
     return SimTx(name, (), ((script, units),), 0, 100)
 
 
+def _accounts(family: str, weather: Weather, now: int) -> AccountLedger:
+    limit = 90_000_000 if weather.peak else None
+    return AccountLedger(start=now, interval=weather.mean, prefix=family[0], limit=limit)
+
+
 class SimChain:
     """`touch(name, sender)` is called for each swap that a change may concern; `sender` made it."""
 
@@ -36,12 +43,15 @@ class SimChain:
         *,
         patience: Sequence[tuple[int, int]],
         early: int,
+        is_regtest: bool,
+        pace: Pace | None = None,
     ) -> None:
         """`patience`: (n, seconds): n blocks never take longer, as the safety rules assume.
-        `early` seconds a miner may stamp ahead."""
+        `early` seconds a block may be stamped ahead. `pace`: of a chain with accounts."""
         self.family = family
         self.weather = weather
-        self.ledger = Ledger(
+        self.accounts = _accounts(family, weather, work.now) if pace is not None else None
+        self.ledger = self.accounts or Ledger(
             start=work.now,
             interval=weather.mean,
             replaces=weather.replaces,
@@ -51,6 +61,9 @@ class SimChain:
             subsidy=lambda _: _SUBSIDY,
             mint=_mint,
         )
+        self._outage = pace.outage if pace is not None else 0
+        self._is_regtest = is_regtest
+        self._demand = 1 if pace is None else 30
         self.touch: Callable[[str, object], None] = lambda _, __: None
         self.wants_blocks: dict[Callable[[], None], None] = {}
         self.moments: list[int] = []
@@ -100,6 +113,9 @@ class SimChain:
             name = self._swap_of_ref.get(ref)
             if name is not None and all(name != known for known, _ in found):
                 found.append((name, self._depths[name]))
+        called = self._swap_of_script.get(getattr(tx.raw, "slot", None))
+        if called is not None and called not in found:
+            found.append(called)
         return found
 
     def submit(self, tx: SimTx, sender: object = None) -> str:
@@ -146,7 +162,7 @@ class SimChain:
     def _interval(self) -> int:
         """Seconds to the next block, never beyond what the rules assume of slow blocks."""
         rng, weather = self._rng, self.weather
-        if self._early < 100:  # regtest: a block per ten seconds at the latest
+        if self._is_regtest:  # a block per ten seconds at the latest
             return rng.randint(4, 10)
         seconds = 1 + int(rng.expovariate(1 / weather.mean))
         if self._slow_left:
@@ -155,6 +171,11 @@ class SimChain:
         elif weather.slow and rng.randrange(1000) < weather.slow:
             self._slow_left = rng.randint(4, 40)
         now = self._work.now
+        if self._outage and rng.randrange(700) == 0:
+            # Its sequencer is out: once, beside all that is assumed of its blocks.
+            self.moments = [moment + self._outage for moment in self.moments]
+            seconds, self._outage = self._outage, 0
+            return seconds
         for blocks, most in self._patience:
             if blocks <= len(self.moments):
                 seconds = min(seconds, self.moments[-blocks] + most - now)
@@ -190,10 +211,11 @@ class SimChain:
             if rng.randrange(40) == 0:
                 self._rate = 0
             else:
-                self.ledger.crowd(self._rate + rng.randrange(self._rate // 20 + 1), 1_000_000)
+                rate = self._rate + rng.randrange(self._rate // 20 + 1)
+                self.ledger.crowd(rate, 1_000_000 * self._demand)
         elif rng.randrange(25) == 0:
             self._rate = max(2_000, weather.peak * rng.choice((1, 2, 10, 20)) // 20)
-            self.ledger.crowd(self._rate, 1_500_000)
+            self.ledger.crowd(self._rate, 1_500_000 * self._demand)
 
     def _left_out(self) -> list[str]:
         """Transactions that miners leave out of this block, within what the rules assume."""
@@ -225,7 +247,7 @@ class SimChain:
                 used.update(dict.fromkeys(tx.spends))
         gone: set[str] = set()
         names = {tx.txid for tx in chosen}
-        for tx in ledger.pool.pick(1_000_000, None, exclude):
+        for tx in ledger.pool.pick(ledger.block_vsize, None, exclude):
             lost = any(ref in used or ref[: ref.rindex(":")] in gone for ref in tx.spends)
             if lost or tx.txid in names:
                 gone.add(tx.txid) if lost else None

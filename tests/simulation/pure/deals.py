@@ -31,7 +31,8 @@ class Agreed(NamedTuple):
 def agree(setting: Setting, number: int, t0: int) -> Agreed:
     """The deal of swap `number`."""
     rng = Random(f"deal {setting.seed} {number}")
-    families = ("bitcoin", "litecoin") if rng.random() < 0.5 else ("litecoin", "bitcoin")
+    one, two = setting.families
+    families = (one, two) if rng.random() < 0.5 else (two, one)
     taker, maker = setting.kind.taker, setting.kind.maker
     # A rogue may choose a secret that no script accepts, and hope that one daemon does.
     preimage = rng.randbytes(33 if rng.random() < LONG_SECRETS else 32)
@@ -46,13 +47,19 @@ def agree(setting: Setting, number: int, t0: int) -> Agreed:
         depth_p=depths[1],
         exposure_i=taker,
         exposure_p=maker,
+        pace_i=setting.paces.get(families[0]),
+        pace_p=setting.paces.get(families[1]),
     )
-    units = [setting.least_units * rng.randint(100, 900) // 100 for _ in families]
+    units = [setting.least(family) * rng.randint(100, 900) // 100 for family in families]
 
     def leg(at: int, expiry: int) -> LegTerms:
         amount = Amount(params[at].asset_id, Units(units[at]))
         keys = [bytes([2, at, side]) + number.to_bytes(30, "big") for side in (0, 1)]
-        return LegTerms(Kind.P2WSH, amount, keys[0], keys[1], expiry, depths[at], _PINNED)
+        pace = setting.paces.get(families[at])
+        kind = Kind.P2WSH if pace is None else Kind.EVM
+        if pace is not None:
+            keys = [keys[0][13:], keys[1][13:] + b"\x01"]
+        return LegTerms(kind, amount, keys[0], keys[1], expiry, depths[at], _PINNED, pace)
 
     terms = Terms(
         version=1,
@@ -77,7 +84,9 @@ def plain(name: str, terms: Terms, families: tuple[str, str]) -> Deal:
 
     def leg(at: int, of: LegTerms) -> Leg:
         script = ("htlc", name, "ip"[at])
-        return Leg(families[at], script, int(of.amount.units), of.expiry, of.depth)
+        p = of.pace
+        pace = None if p is None else (p.interval, p.early, p.outage)
+        return Leg(families[at], script, int(of.amount.units), of.expiry, of.depth, pace)
 
     return Deal(
         name=name,
@@ -120,4 +129,6 @@ def times_of(terms: Terms) -> Schedule:
         depth_p=terms.leg_p.depth,
         exposure_i=terms.exposure_i,
         exposure_p=terms.exposure_p,
+        pace_i=terms.leg_i.pace,
+        pace_p=terms.leg_p.pace,
     )

@@ -30,6 +30,7 @@ from protocol.swap.reading import signed_lock
 from protocol.swap.states import LockCoin, SignedLock, Tx
 from tests.simulation.checks import acting
 from tests.simulation.ledger import SimTx
+from tests.simulation.pure import account_hands
 from tests.simulation.pure.chain import SimChain
 from tests.simulation.pure.daemon import NodeError
 
@@ -46,6 +47,14 @@ def _fee(rate: int, vsize: int) -> int:
 def perform(side: "Side", effect: Effect) -> Event | None:
     """Performs `effect` once; the event it produced, if any. Raises NodeError."""
     match effect:
+        case BuildLock() if side.own.accounts is not None:
+            return account_hands.lock(side, effect)
+        case BuildKill() if side.own.accounts is not None:
+            return account_hands.kill(side, effect)
+        case BuildRefund() if side.own.accounts is not None:
+            return account_hands.refund(side, effect)
+        case BuildClaim() if side.theirs.accounts is not None:
+            return account_hands.claim(side, effect)
         case BuildLock():
             return LockBuilt(_lock(side, effect))
         case BuildKill():
@@ -58,9 +67,9 @@ def perform(side: "Side", effect: Effect) -> Event | None:
             out = ((side.daemon.seed, lock.units - fee),)
             expiry = side.swap.leg(side.own_leg).expiry
             tx = SimTx(
-                _name(side, "refund"), (lock.ref,), out, fee, REFUND_VBYTES, expiry, ("refund",)
+                name_of(side, "refund"), (lock.ref,), out, fee, REFUND_VBYTES, expiry, ("refund",)
             )
-            return RefundBuilt(_signed(side, side.own, tx, lock.ref))
+            return RefundBuilt(signed(side, side.own, tx, lock.ref))
         case BuildChild():
             return _child(side, effect)
         case BroadcastLock():
@@ -82,17 +91,20 @@ def perform(side: "Side", effect: Effect) -> Event | None:
     return None
 
 
-def _name(side: "Side", what: str) -> str:
+def name_of(side: "Side", what: str) -> str:
+    """A txid for something that a side makes."""
     side.built += 1
     return f"{side.swap.name}{side.diary.role[0]}{side.built}.{what}"
 
 
-def _require_node(side: "Side", chain: SimChain) -> None:
+def require_node(side: "Side", chain: SimChain) -> None:
+    """Raises NodeError while the node of `chain` gives no answer."""
     if side.daemon.trouble.get(chain.family) == "error":
         raise NodeError("no answer")
 
 
-def _signed(side: "Side", chain: SimChain, tx: SimTx, ref: str) -> Tx:
+def signed(side: "Side", chain: SimChain, tx: SimTx, ref: str) -> Tx:
+    """`tx` as the machine keeps it."""
     side.world.archive[tx.txid] = tx
     height = chain.ledger.height
     view = side.state.view_i if chain is side.world.chain_i(side) else side.state.view_p
@@ -103,7 +115,7 @@ def _signed(side: "Side", chain: SimChain, tx: SimTx, ref: str) -> Tx:
 
 def _lock(side: "Side", effect: BuildLock) -> SignedLock:
     chain, leg = side.own, side.swap.leg(side.own_leg)
-    _require_node(side, chain)
+    require_node(side, chain)
     before = effect.replaces
     needed = leg.units * 11 // 10 + 100_000
     if before is None:
@@ -123,14 +135,14 @@ def _lock(side: "Side", effect: BuildLock) -> SignedLock:
     if total < leg.units + fee + _DUST:
         raise NodeError("not enough")
     out = ((leg.script, leg.units), (side.daemon.wallet, total - leg.units - fee))
-    tx = SimTx(_name(side, "lock"), tuple(refs), out, fee, LOCK_VBYTES)
+    tx = SimTx(name_of(side, "lock"), tuple(refs), out, fee, LOCK_VBYTES)
     coins = tuple(LockCoin(ref, total // len(refs), b"") for ref in refs)
-    return SignedLock(_signed(side, chain, tx, f"{tx.txid}:0"), coins)
+    return SignedLock(signed(side, chain, tx, f"{tx.txid}:0"), coins)
 
 
 def _kill(side: "Side", effect: BuildKill) -> Event | None:
     lock, chain = signed_lock(side.state), side.own
-    _require_node(side, chain)
+    require_node(side, chain)
     if lock is None:
         return None
     pool = chain.ledger.pool
@@ -143,8 +155,8 @@ def _kill(side: "Side", effect: BuildKill) -> Event | None:
     total = sum(coin.units for coin in lock.coins)
     if fee > side.swap.leg(side.own_leg).units or total - fee < _DUST:
         raise NodeError("too dear")
-    tx = SimTx(_name(side, "kill"), refs, ((side.daemon.wallet, total - fee),), fee, vsize)
-    return KillBuilt(_signed(side, chain, tx, lock.tx.ref))
+    tx = SimTx(name_of(side, "kill"), refs, ((side.daemon.wallet, total - fee),), fee, vsize)
+    return KillBuilt(signed(side, chain, tx, lock.tx.ref))
 
 
 def _claim(side: "Side", effect: BuildClaim) -> Event | None:
@@ -157,20 +169,20 @@ def _claim(side: "Side", effect: BuildClaim) -> Event | None:
     lock = effect.lock
     fee = min(_fee(effect.fee_rate, CLAIM_VBYTES), lock.units - _DUST)
     out = ((side.daemon.seed, lock.units - fee),)
-    tx = SimTx(_name(side, "claim"), (lock.ref,), out, fee, CLAIM_VBYTES, 0, ("claim", preimage))
-    return ClaimBuilt(_signed(side, side.theirs, tx, lock.ref))
+    tx = SimTx(name_of(side, "claim"), (lock.ref,), out, fee, CLAIM_VBYTES, 0, ("claim", preimage))
+    return ClaimBuilt(signed(side, side.theirs, tx, lock.ref))
 
 
 def _child(side: "Side", effect: BuildChild) -> Event:
     chain = side.theirs if lifting.is_of_claim(side.state, effect.parent) else side.own
     out = ((side.daemon.seed, effect.units - effect.fee),)
-    tx = SimTx(_name(side, "child"), (effect.parent,), out, effect.fee, CHILD_VBYTES)
-    return ChildBuilt(_signed(side, chain, tx, effect.parent))
+    tx = SimTx(name_of(side, "child"), (effect.parent,), out, effect.fee, CHILD_VBYTES)
+    return ChildBuilt(signed(side, chain, tx, effect.parent))
 
 
 def _send(side: "Side", chain: SimChain, raw: bytes, purpose: str) -> None:
     """Raises NodeError when the node refuses it, with its reason."""
-    _require_node(side, chain)
+    require_node(side, chain)
     tx = side.world.archive[raw.decode()]
     if chain.ledger.depth(tx.txid) is not None:
         return

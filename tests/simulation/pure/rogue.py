@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import TYPE_CHECKING
 
+from tests.simulation.accounts.ledger import ClaimCall, LockCall, RefundCall
 from tests.simulation.checks.doors import Doors
 from tests.simulation.ledger import SimTx
 from tests.simulation.pure.chain import SimChain
@@ -28,6 +29,7 @@ _CLAIM_WEIGHTS = (22, 28, 12, 14, 10, 6, 8)
 _MOST_MOVES = 40
 _MOST_CYCLES = 200
 _MOST_PUSHES = 4
+_CALL_GAS = 65_000
 _SCHEMES = ("hang", "cycle", "undo", "late")
 """hang: the other lock is kept out of blocks until its owner can't be paid any more. cycle: a spend
 is shown at the last moment and withdrawn. undo: our lock is double-spent in a reorganisation. late:
@@ -72,6 +74,7 @@ class Rogue:
         tallies[f"rogue lock: {self.lock_plan}"] += 1
         tallies[f"rogue claim: {self.claim_plan}"] += 1
         self._pushes = 0
+        self._calls: dict[str, str] = {}
         self._start()
 
     def _follow(self, scheme: str) -> None:
@@ -188,13 +191,17 @@ class Rogue:
             units += 1
         elif plan == "other script":
             script = ("other", self.swap.name, self._rng.choice(("keys", "expiry", "size")))
-        elif plan == "coinbase":
+        elif plan == "coinbase" and chain.accounts is None:
             chain.coinbases.append((script, units))
             return
         rate = 1_000 if plan == "cheap" else chain.fee_next * self._rng.choice((1, 2))
         tx = self._pay(chain, "lock", ((script, units),), rate)
         if tx is None:
             return
+        if chain.accounts is not None and script == leg.script:
+            # Its own deadline: far off, or past before the call is mined.
+            late = self._rng.choice((1 << 39, self.world.work.now + self._rng.randint(0, 600)))
+            tx = tx._replace(raw=LockCall(script, late))
         self.locks.append(tx)
         if plan == "shy":
             chain.private.append(tx)
@@ -237,6 +244,13 @@ class Rogue:
         self, chain: SimChain, ref: str, units: int, witness: tuple[object, ...], lock_time: int
     ) -> None:
         """Claims or refunds one output, outbidding whoever spends it in the mempool."""
+        if chain.accounts is not None:
+            leg = self.their_leg if witness[0] == "claim" else self.own_leg
+            preimage = witness[1] if len(witness) > 1 else b""
+            assert isinstance(preimage, bytes)
+            claims = witness[0] == "claim"
+            self._call(chain, ClaimCall(leg.script, preimage) if claims else RefundCall(leg.script))
+            return
         spender = chain.ledger.spender(ref)
         if spender is not None and (spender[1] > 0 or self._is_mine(spender[0])):
             return
@@ -278,12 +292,44 @@ class Rogue:
             delay = rng.randint(1, 2) if quick else rng.randint(1, self.world.unit)
             self.world.work.after(delay, lambda: self._withdraw(chain, tx))
 
+    def _call(self, chain: SimChain, call: ClaimCall | RefundCall) -> None:
+        """On a chain with accounts nobody outbids another account: the first in a block has it."""
+        what, rng = type(call).__name__, self._rng
+        coin, rate = self._coin(chain), chain.fee_next * rng.choice((1, 1, 2, 5))
+        if self._calls.get(what) in chain.ledger.mempool or not coin:
+            return
+        fee = rate * _CALL_GAS // 1000 + 1
+        rest = chain.units_of(coin) - fee
+        if rest < 0:
+            return
+        out = ((self._wallet, rest),)
+        tx = SimTx(chain.name(f"rogue-{what}"), (coin,), out, fee, _CALL_GAS, 0, call)
+        self._calls[what] = tx.txid
+        if self.claim_plan == "direct" and what == "ClaimCall" and chain.weather.colluding:
+            chain.private.append(tx)
+            self.swap.archive(chain, tx)
+            self._moves += 4
+            return
+        shows = self._submit(chain, tx) and (self.cycles or self.claim_plan == "flash")
+        if shows and isinstance(call, ClaimCall):
+            self.world.tallies["rogue shows a spend to withdraw it"] += 1
+            delay = rng.randint(1, 2) if rng.random() < 0.5 else rng.randint(1, self.world.unit)
+            self.world.work.after(delay, lambda: self._withdraw(chain, tx))
+
     def _is_mine(self, tx: SimTx) -> bool:
         return any(script == self._wallet for script, _ in tx.outputs)
 
     def _withdraw(self, chain: SimChain, tx: SimTx) -> None:
         """Replacement cycling: the other input goes elsewhere, and the spend is gone."""
         if tx.txid not in chain.ledger.mempool:
+            return
+        if chain.accounts is not None:
+            away = tx._replace(txid=chain.name("rogue-away"), raw=None)
+            more = tx.fee
+            units = tx.outputs[0][1] - more
+            if units > 0:
+                away = away._replace(outputs=((self._wallet, units),), fee=tx.fee + more)
+                self._submit(chain, away)
             return
         if len(tx.spends) == 2 and chain.ledger.replaces:
             units = chain.units_of(tx.spends[1])
@@ -310,7 +356,9 @@ class Rogue:
             if chain.weather.colluding and (self.scheme or self._rng.random() < 0.5):
                 self.world.tell(f"{self.label} hands the old lock {tx.txid} to a miner")
                 chain.private.append(tx)
-                if preimage is not None:
+                if preimage is not None and chain.accounts is not None:
+                    self._call(chain, ClaimCall(self.their_leg.script, preimage))
+                elif preimage is not None:
                     fee, units = 1000, self.their_leg.units
                     out = ((self._wallet, units - fee),)
                     witness = ("claim", preimage)
@@ -328,6 +376,8 @@ class Rogue:
     def _litter(self) -> None:
         """Coins for the other side's script: the agreed amount, or another."""
         chain, leg = self.theirs, self.their_leg
+        if chain.accounts is not None:
+            return  # nobody but the locker writes into his slots
         units = self._rng.choice((leg.units, leg.units // 2, 1_500))
         coin = self._coin(chain)
         fee = 2_000
@@ -351,7 +401,7 @@ class Rogue:
             for lock in self.locks:
                 depth = chain.ledger.depth(lock.txid)
                 if depth and chain.ledger.height - depth >= since:
-                    fee = 5_000
+                    fee = 5_000 if chain.accounts is None else 5_000_000
                     out = ((self._wallet, sum(u for _, u in lock.outputs) + lock.fee - fee),)
                     found.append(SimTx(chain.name("rogue-undo"), lock.spends, out, fee, 110))
         if chain is self.theirs:
@@ -375,6 +425,10 @@ class Rogue:
         for ref in self.coins[chain.family]:
             if chain.ledger.spender(ref) is None:
                 return ref
+        if chain.accounts is not None:
+            for paid in chain.ledger.unspent(self._wallet):
+                if paid.depth and paid.units < self.own_leg.units + self.their_leg.units:
+                    return paid.ref
         return ""
 
     def _pay(
@@ -383,12 +437,13 @@ class Rogue:
         coin = self._coin(chain)
         if not coin:
             return None
-        fee = rate * 153 // 1000 + 1
+        size = 153 if chain.accounts is None else _CALL_GAS
+        fee = rate * size // 1000 + 1
         rest = chain.units_of(coin) - fee - sum(units for _, units in outputs)
         if rest < 0:
             return None
         out = (*outputs, (self._wallet, rest))
-        return SimTx(chain.name(f"rogue-{what}"), (coin,), out, fee, 153)
+        return SimTx(chain.name(f"rogue-{what}"), (coin,), out, fee, size)
 
     def _submit(self, chain: SimChain, tx: SimTx) -> bool:
         self._moves += 1

@@ -3,13 +3,21 @@
 Owns: `Setting`, drawn from a seed. Must not know: how any of it happens.
 """
 
+from collections.abc import Mapping
 from random import Random
+from types import MappingProxyType
 from typing import NamedTuple
 
 from protocol.bitcoin.params import ChainParams, params_for
-from protocol.terms import Exposure, Timing
+from protocol.evm.params import EvmParams
+from protocol.terms import Exposure, Pace, Timing
 
 FAMILIES = ("bitcoin", "litecoin")
+ACCOUNTS = ("ether", "other")
+"""Chains with accounts."""
+
+UNITS_OF_ACCOUNTS = 1000
+"""So many base units there for each of a chain of outputs: gas is counted in tens of thousands."""
 
 START = 1_800_000_000
 
@@ -68,10 +76,20 @@ class Setting(NamedTuple):
     deep: bool
     hands: int
     least_units: int
+    families: tuple[str, str] = FAMILIES
+    paces: Mapping[str, Pace] = MappingProxyType({})
 
-    def params(self, family: str) -> ChainParams:
+    def params(self, family: str) -> ChainParams | EvmParams:
         """Of one of the two chains."""
+        if family in ACCOUNTS:
+            is_regtest = self.kind.timing is Timing.REGTEST
+            number = (31337 if is_regtest else 4_242_424_242) + ACCOUNTS.index(family)
+            return EvmParams(number, family)
         return params_for(family, self.kind.network)
+
+    def least(self, family: str) -> int:
+        """The least units of a leg there."""
+        return self.least_units * (UNITS_OF_ACCOUNTS if family in ACCOUNTS else 1)
 
 
 _INTERVALS = {"bitcoin": (600, 900), "litecoin": (150, 225)}
@@ -104,6 +122,46 @@ def draw(seed: int) -> Setting:
         deep=deep,
         hands=rng.choice((0, 0, 10, 30)),
         least_units=least_units,
+    )
+
+
+def draw_mixed(seed: int) -> Setting:
+    """The setting of `seed` with a chain that has accounts, or two: the rest is that of `draw`."""
+    setting = draw(seed)
+    rng = Random(f"mixed {seed}")
+    families = rng.choice(
+        (("bitcoin", "ether"), ("ether", "bitcoin"), ("litecoin", "ether"), ACCOUNTS)
+    )
+    is_regtest = setting.kind.timing is Timing.REGTEST
+    calm = not setting.faults and not any(w.reorgs for w in setting.weather.values())
+    depths, weather, paces = dict(setting.depths), dict(setting.weather), {}
+    for family in families:
+        if family not in ACCOUNTS:
+            continue
+        pace = Pace(10) if is_regtest else _pace(rng, setting.kind)
+        depths[family] = rng.randint(2, 3) if is_regtest else rng.randint(2, 8)
+        paces[family] = pace
+        weather[family] = Weather(
+            mean=8 if is_regtest else pace.interval * rng.choice((3, 4)) // 4,
+            slow=0 if calm else rng.choice((0, 0, 10)),
+            early=rng.choice((0, 30, 100)) if pace.early else 0,
+            low=0,
+            peak=rng.choice((0, 0, 1)) * min(10**8, setting.least_units * 3 // 4),
+            colluding=0 if calm else rng.choice((0, 20, 40)),
+            reorgs=0 if calm else rng.choice((0, 1, 3)),
+            evictions=0 if calm else rng.choice((0, 3, 10)),
+            replaces=True,
+        )
+    return setting._replace(families=families, depths=depths, weather=weather, paces=paces)
+
+
+def _pace(rng: Random, kind: Kind) -> Pace:
+    """How a chain that nobody knows keeps time, as its operators say: within what fits 48 h."""
+    patient = kind.name == "home"
+    return Pace(
+        interval=rng.choice((60, 90, 120)),
+        early=rng.choice((0, 300, 600 if patient else 3600)),
+        outage=rng.choice((0, 600, 1200 if patient else 7200)),
     )
 
 

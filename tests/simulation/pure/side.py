@@ -37,7 +37,7 @@ from protocol.terms import LegName, other_leg, own_leg
 from tests.simulation.checks import acting
 from tests.simulation.checks.records import Diary
 from tests.simulation.ledger import SimTx
-from tests.simulation.pure import hands
+from tests.simulation.pure import account_eyes, hands
 from tests.simulation.pure.chain import SimChain
 from tests.simulation.pure.daemon import LOST, Crash, NodeError, StoreFull
 
@@ -188,9 +188,9 @@ class Side:
             own = leg is self.own_leg
             if view is not None and _CLOCK in view.problems:
                 # A stale node keeps telling it after the clock is right: look again, not at once.
-                right = work.now + max(
-                    self.world.unit // 5, view.median_time - self.daemon.wall + 1
-                )
+                proven = view.median_time - self._early(self.chain_of(leg))
+                soon = self.world.unit // (60 if self.world.setting.paces else 5)
+                right = work.now + max(soon, proven - self.daemon.wall + 1)
                 if not work.now < self._clock_right_at <= right:  # one such call at a time
                     self._clock_right_at = right
                     work.at(right, self.poke)
@@ -272,7 +272,9 @@ class Side:
         """What just became true for good goes into the diary, and before the judges."""
         now = self.world.work.now
         if isinstance(new.own, Released) and not new.own.lock.coins:
-            self.diary.adopted.add(new.own.lock.tx.ref)
+            adopted = new.own.lock.tx
+            named = self.own.accounts is not None
+            self.diary.adopted.add(f"{adopted.txid}:0" if named else adopted.ref)
         if isinstance(new.secret, Revealed) and not isinstance(old.secret, Revealed):
             acting.judge_reveal(self.diary, self.truth, now)
             self.world.tell(f"{self.label} reveals")
@@ -293,13 +295,17 @@ class Side:
 
     # --- the observer, mirrored ---
 
+    def chain_of(self, leg: LegName) -> SimChain:
+        """Where a leg lies."""
+        return self.own if leg is self.own_leg else self.theirs
+
     def _look(self) -> Observed:
         views = {leg: self._view(leg) for leg in LegName}
         now = self.state.now
         return Observed(self.daemon.wall, views[LegName.I], views[LegName.P], before=now)
 
     def _view(self, leg: LegName) -> ChainView:
-        chain = self.own if leg is self.own_leg else self.theirs
+        chain = self.chain_of(leg)
         trouble = self.daemon.trouble.get(chain.family)
         if trouble is None:
             self._frozen.pop(leg, None)
@@ -325,16 +331,23 @@ class Side:
         self._seen[leg] = view
         return view
 
+    def _early(self, chain: SimChain) -> int:
+        """How far the clock of a chain with accounts may run ahead."""
+        pace = self.world.setting.paces.get(chain.family)
+        return pace.early if pace is not None else 0
+
     def _fresh(self, leg: LegName, chain: SimChain, problems: tuple[str, ...]) -> ChainView:
         ledger = chain.ledger
         tip = ledger.tip
         wall = self.daemon.wall
-        if wall < tip.median_time:
+        if wall < tip.median_time - self._early(chain):
             problems = (*problems, _CLOCK)
         if wall - tip.time > self.world.stale_after[chain.family]:
             problems = (*problems, _NO_BLOCK)
         if chain.has_rival:
             problems = (*problems, "rival branch")
+        if chain.accounts is not None:
+            return account_eyes.view_of(self, chain.accounts, leg, chain.fees, problems)
         fee_next, fee_floor = chain.fees
         paid = ledger.paying(self.swap.leg(leg).script)
         own = leg is self.own_leg

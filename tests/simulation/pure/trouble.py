@@ -108,7 +108,7 @@ class Trouble:
             world.tallies["full disk"] += 1
             world.work.after(seconds, self._disk_is_free)
         else:
-            family = rng.choice(("bitcoin", "litecoin"))
+            family = rng.choice(world.setting.families)
             daemon.trouble[family] = kind
             world.tell(f"{daemon.name}: its {family} node has {kind} for {seconds} s")
             world.tallies[f"node {kind}"] += 1
@@ -152,6 +152,8 @@ def by_hand(side: "Side", rng: Random) -> None:
     """The operator meddles with a lock that is not confirmed: bumps it, spends its coins, or gives
     the swap up."""
     what = rng.choice(("bump", "spend", "cancel"))
+    if what == "bump" and side.own.accounts is not None:
+        what = "spend"  # a wallet does not make another call to our contract
     if what == "cancel":
         side.cancel()
         side.world.tallies["cancelled by hand"] += 1

@@ -8,8 +8,9 @@ trouble; and at every block while anything is owed or unconfirmed. `always` make
 block; a test shows that this changes nothing.
 """
 
+import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from random import Random
 
 from protocol.limits import (
@@ -18,18 +19,20 @@ from protocol.limits import (
     RESERVATION_SECONDS,
     SKEW,
 )
+from protocol.swap.facts import Spend, SpendKind
 from protocol.terms import LegName, Role, Timing
+from tests.simulation.accounts.ledger import ClaimCall, Slot
 from tests.simulation.checks import coins, ends
 from tests.simulation.checks.doors import FIGURES, Doors, doors, judge_terms, waiting
 from tests.simulation.checks.records import Deal, Diary, Leg
 from tests.simulation.ledger import SimTx
-from tests.simulation.pure import deals
+from tests.simulation.pure import account_eyes, deals
 from tests.simulation.pure.chain import SimChain
 from tests.simulation.pure.clockwork import Clockwork
 from tests.simulation.pure.daemon import Daemon
 from tests.simulation.pure.market import Market
 from tests.simulation.pure.rogue import Rogue
-from tests.simulation.pure.setting import FAMILIES, START, Setting, draw
+from tests.simulation.pure.setting import ACCOUNTS, START, Setting, draw, draw_mixed
 from tests.simulation.pure.side import Side, read_spend
 from tests.simulation.pure.trouble import Trouble, by_hand
 from tests.simulation.result import Result
@@ -52,7 +55,7 @@ class Swap:
         self.sides: list[Side] = []
         self.rogue: Rogue | None = None
         self.is_public = False
-        self.locks_seen: dict[str, dict[str, SimTx]] = {family: {} for family in FAMILIES}
+        self.locks_seen: dict[str, dict[str, SimTx]] = {f: {} for f in world.setting.families}
 
     def leg(self, name: LegName) -> Leg:
         """In plain numbers."""
@@ -75,7 +78,9 @@ class Swap:
         for script, _ in tx.outputs:
             if script in {self.deal.leg_i.script, self.deal.leg_p.script}:
                 self.locks_seen[chain.family][tx.txid] = tx
-        if isinstance(tx.raw, tuple) and tx.raw[0] == "claim":
+        if isinstance(tx.raw, ClaimCall):
+            self._called(chain, tx, tx.raw)
+        elif isinstance(tx.raw, tuple) and tx.raw and tx.raw[0] == "claim":
             self.is_public = True
             spend = read_spend(chain, tx, 0, self.deal.hashlock)
             for side in self.sides:
@@ -83,12 +88,25 @@ class Swap:
                     for ref in tx.spends:
                         side.flash(ref, spend)
 
+    def _called(self, chain: SimChain, tx: SimTx, call: ClaimCall) -> None:
+        """The same on a chain with accounts."""
+        if hashlib.sha256(call.preimage).digest() != self.deal.hashlock:
+            return
+        self.is_public = True
+        for side in self.sides:
+            if side.own is chain:
+                spend = Spend(SpendKind.CLAIM, tx.txid, 0, call.preimage)
+                side.flash(account_eyes.ref_of(side, side.own_leg), spend)
+
 
 class World:
     """`tell` writes the story; `tallies` count what happened."""
 
-    def __init__(self, seed: int, *, tell: bool = False, always: bool = False) -> None:
-        self.setting: Setting = draw(seed)
+    def __init__(
+        self, seed: int, *, tell: bool = False, always: bool = False, mixed: bool = False
+    ) -> None:
+        self.setting: Setting = draw_mixed(seed) if mixed else draw(seed)
+        self.families = self.setting.families
         self.keeps_story = tell
         self.always = always
         self.careful = always or seed % 16 == 0
@@ -108,13 +126,14 @@ class World:
         # S is between two honest clocks; ours errs by at most half of it either way.
         self.skew = SKEW[kind.timing] // 2
         never = 1 << 40
+        intervals = {"bitcoin": 600, "litecoin": 150}
         self.stale_after = {
-            family: never if is_regtest else max(1800, 9 * interval)
-            for family, interval in (("bitcoin", 600), ("litecoin", 150))
+            family: never if is_regtest else max(1800, 9 * intervals.get(family, 60))
+            for family in self.families
         }
         agreed = self._agree()
         self.chains: dict[str, SimChain] = {
-            family: self._chain(family, [a.deal for a in agreed]) for family in FAMILIES
+            family: self._chain(family, [a.deal for a in agreed]) for family in self.families
         }
         self.daemons = [
             Daemon(
@@ -135,7 +154,7 @@ class World:
         spread = 60 if setting.kind.timing is Timing.REGTEST else 3600
         starts = sorted(START + 1 + rng.randint(0, spread) for _ in range(setting.swaps))
         found = [deals.agree(setting, n, t0) for n, t0 in enumerate(starts)]
-        if rng.random() < 0.5:
+        if rng.random() < 0.5 and not setting.paces:
             market = Market(setting, START)
             self.tallies.update(market.tallies)
             self._market_faults = market.faults
@@ -151,34 +170,43 @@ class World:
             for leg in (deal.leg_i, deal.leg_p):
                 if leg.family == family:
                     limits.update(dict.fromkeys(_patience(deal, leg)))
+        is_regtest = setting.kind.timing is Timing.REGTEST
+        pace = setting.paces.get(family)
+        early = 20 if is_regtest else 7200
         chain = SimChain(
             family,
             setting.weather[family],
             Random(f"chain {setting.seed} {family}"),
             self.work,
             patience=tuple(limits),
-            early=20 if setting.kind.timing is Timing.REGTEST else 7200,
+            early=early if pace is None else pace.early,
+            is_regtest=is_regtest,
+            pace=pace,
         )
-        k = {"standard": (6, 12), "fast": (3, 6), "regtest": (2, 3)}[setting.kind.timing.value]
         spike = 1 if setting.weather[family].peak else 0
-        chain.budget = max(0, k[FAMILIES.index(family)] - 2 - spike)
+        if pace is not None:
+            chain.budget = 0 if is_regtest else 20
+            return chain
+        k = FIGURES[setting.kind.timing.value, family][1]
+        chain.budget = max(0, k - 2 - spike)
         return chain
 
     def _people(self, agreed: list[deals.Agreed]) -> None:
         rng, setting = self._rng, self.setting
-        outputs: dict[str, list[tuple[object, int]]] = {family: [] for family in FAMILIES}
-        owners: dict[str, list[list[str]]] = {family: [] for family in FAMILIES}
+        families = self.families
+        outputs: dict[str, list[tuple[object, int]]] = {family: [] for family in families}
+        owners: dict[str, list[list[str]]] = {family: [] for family in families}
 
         def coin(family: str, script: object, units: int, owner: list[str]) -> None:
             outputs[family].append((script, units))
             owners[family].append(owner)
 
         for daemon in self.daemons:
-            daemon.coins = {family: [] for family in FAMILIES}
+            daemon.coins = {family: [] for family in families}
         for each in agreed:
             swap = Swap(self, each)
             self.swaps.append(swap)
-            for family in FAMILIES:
+            for family in families:
                 leg = each.deal.leg_i if each.deal.leg_i.family == family else each.deal.leg_p
                 self.chains[family].follow(swap.name, leg.script, leg.depth, leg.expiry)
             is_rogue = rng.randrange(100) < setting.rogues
@@ -186,23 +214,28 @@ class World:
             if len(each.preimage) != 32:
                 bad = Role.INITIATOR
             pair = rng.sample(self.daemons, 2)
+            self._slots(swap, {r: d.seed for r, d in zip(Role, pair, strict=True) if r is not bad})
             for role, daemon in zip(Role, pair, strict=True):
                 leg = each.deal.leg_i if role is Role.INITIATOR else each.deal.leg_p
                 if role is bad:
-                    purse: dict[str, list[str]] = {family: [] for family in FAMILIES}
+                    purse: dict[str, list[str]] = {family: [] for family in families}
                     wallet = ("wallet", f"rogue {swap.name}")
                     for _ in range(4):
                         coin(leg.family, wallet, leg.units * 3 // 2 + 1_000_000, purse[leg.family])
-                    other = FAMILIES[1 - FAMILIES.index(leg.family)]
+                    other = families[1 - families.index(leg.family)]
                     for _ in range(3):
-                        coin(other, wallet, setting.least_units * 40, purse[other])
+                        coin(other, wallet, setting.least(other) * 40, purse[other])
                     swap.rogue = Rogue(self, swap, role.value, swap.doors, purse)
                     continue
-                enough = setting.least_units * 12 + 300_000
+                enough = setting.least(leg.family) * 12 + 300_000
                 coin(leg.family, daemon.wallet, enough, daemon.coins[leg.family])
+                for family in ACCOUNTS:
+                    if family in families:  # what its calls are paid from
+                        gas = setting.least(family) * rng.choice((1, 4))
+                        coin(family, account_eyes.gas_of(swap.name, role.value), gas, [])
                 self._open += 1
                 self.work.at(each.deal.t0, self._beginner(swap, role, daemon))
-        for family in FAMILIES:
+        for family in families:
             chain = self.chains[family]
             chain.touch = self._touch
             grant = SimTx(f"{family[0]}grant", (), tuple(outputs[family]), 0, 100)
@@ -212,9 +245,27 @@ class World:
             chain.start()
         self._by_name = {swap.name: swap for swap in self.swaps}
 
+    def _slots(self, swap: Swap, seeds: Mapping[Role, Hashable]) -> None:
+        """What the contracts of both legs commit to; a rogue's coins go to its wallet."""
+        rogue = ("wallet", f"rogue {swap.name}")
+        for leg, locks in ((swap.deal.leg_i, Role.INITIATOR), (swap.deal.leg_p, Role.PARTICIPANT)):
+            accounts = self.chains[leg.family].accounts
+            if accounts is None:
+                continue
+            claims = Role.PARTICIPANT if locks is Role.INITIATOR else Role.INITIATOR
+            accounts.slots[leg.script] = Slot(
+                swap.deal.hashlock,
+                leg.units,
+                leg.expiry,
+                seeds.get(claims, rogue),
+                seeds.get(locks, rogue),
+            )
+
     def _beginner(self, swap: Swap, role: Role, daemon: Daemon) -> Callable[[], None]:
         def begin() -> None:
-            diary = Diary(swap.deal, role.value, frozenset({daemon.wallet, daemon.seed}))
+            gas = account_eyes.gas_of(swap.name, role.value)
+            pays = {daemon.wallet, daemon.seed} | ({gas} if self.setting.paces else set())
+            diary = Diary(swap.deal, role.value, frozenset(pays))
             agreement = deals.agreement(swap.terms, role, daemon.wall)
             side = Side(daemon, swap, agreement, diary)
             swap.sides.append(side)
@@ -236,7 +287,7 @@ class World:
         self._until = START + span + (1200 if self.unit == 10 else 30 * 3600)
         for daemon in self.daemons:
             Trouble(self, daemon, span)
-        for family in FAMILIES:
+        for family in self.families:
             chain, weather = self.chains[family], setting.weather[family]
             if weather.early > 50:  # sooner, no honest clock would be ahead of median time
                 chain.early_since = START + rng.randint(span // 6, span)
@@ -300,7 +351,7 @@ class World:
             self._tries += 1
             self.work.after(3 * self.unit, self._beyond)
             return
-        family = self._rng.choice(FAMILIES)
+        family = self._rng.choice(self.families)
         chain = self.chains[family]
         self.violated = self.work.now, "a reorganisation beyond depth"
         self.tallies["beyond depth"] += 1
@@ -313,7 +364,7 @@ class World:
     def tell(self, what: str) -> None:
         """One line of the story."""
         if self.keeps_story:
-            heights = "/".join(str(self.chains[f].ledger.height) for f in FAMILIES)
+            heights = "/".join(str(self.chains[f].ledger.height) for f in self.families)
             self.story.append(f"{self.work.now - START:>7} s {heights}  {what}")
 
     def short_absence(self) -> int:
@@ -345,7 +396,10 @@ class World:
             for leg in (swap.deal.leg_i, swap.deal.leg_p)
         }
         books = {
-            family: coins.Books(chain.ledger.blocks, rules) for family, chain in self.chains.items()
+            family: coins.Books(
+                chain.ledger.blocks, rules, by_block_time=chain.accounts is not None
+            )
+            for family, chain in self.chains.items()
         }
         yield from (f"market: {fault}" for fault in self._market_faults)
         for family, book in books.items():
@@ -368,14 +422,17 @@ def _patience(deal: Deal, leg: Leg) -> list[tuple[int, int]]:
     """How long so many blocks take at most, by the rules' own assumption (c), for one leg."""
     if deal.timing == "regtest":
         return []
+    if leg.pace is not None:
+        depths = 25 + 2 * leg.depth - 1, 25 + leg.depth - 1
+        return [(n, waiting(n, leg.pace[0], deal.risk)) for n in depths]
     mean, k, _ = FIGURES[deal.timing, leg.family]
     counts = {max(1, k + 2 * leg.depth - 7): None, k + leg.depth - 1 + 9: None}
     return [(n, waiting(n, mean, deal.risk)) for n in counts]
 
 
-def run(seed: int, *, tell: bool = False, always: bool = False) -> Result:
-    """The whole life of the world of `seed`, judged."""
-    world = World(seed, tell=tell, always=always)
+def run(seed: int, *, tell: bool = False, always: bool = False, mixed: bool = False) -> Result:
+    """The whole life of the world of `seed`, judged; `mixed`: with a chain that has accounts."""
+    world = World(seed, tell=tell, always=always, mixed=mixed)
     world.run()
     world.tallies[f"timing {world.setting.kind.name}"] += world.setting.swaps
     return Result(
