@@ -60,7 +60,9 @@ def kill_curve(state: SwapState, view: ChainView, lock: SignedLock) -> Curve:
     """The payment of the lock's coins to ourselves. The other coins of the lock's inputs are
     change: never worth burning for a kill."""
     times, leg = reading.schedule(state), state.agreement.own
-    stake = min(leg.amount.units, sum(coin.units for coin in lock.coins))
+    stake = int(leg.amount.units)
+    if view.fee_budget is None:  # else its coin is a nonce, which is worth nothing
+        stake = min(stake, sum(coin.units for coin in lock.coins))
     cap = _affordable(view, leg, stake, _sizes(leg).kill * len(lock.coins))
     if state.agreement.role is Role.PARTICIPANT:
         return Curve(times.lock_gate_p, times.kill_deadline, cap)
