@@ -84,6 +84,8 @@ class FakeChain:
         self.problems: tuple[str, ...] = ()
         self.fee_next = FEE_NEXT
         self.broadcasts: list[bytes] = []
+        self.deadlines: list[int] = []
+        """With which locks were asked for."""
         self._used = 0
         self._down = False
         self._frozen: Ledger | None = None
@@ -261,6 +263,7 @@ class FakeChain:
         deadline: int,
     ) -> SignedLock:
         await self._answer()
+        self.deadlines.append(deadline)
         amount = int(leg.amount.units)
         output = TxOutput(_htlc(leg, hashlock).script_pubkey(), amount)
         coins, signed = self._pay([output], fee_rate, replaces.coins if replaces else None)

@@ -7,7 +7,14 @@ mutant is applied or judged.
 money. `what` says what an attacker or bad luck could do with it.
 """
 
-from tests.simulation.mutants import doors_and_locks, lives, secrets_and_ends, trouble, watchtowers
+from tests.simulation.mutants import (
+    accounts,
+    doors_and_locks,
+    lives,
+    secrets_and_ends,
+    trouble,
+    watchtowers,
+)
 from tests.simulation.mutants.mutant import Mutant
 
 CATALOGUE: tuple[Mutant, ...] = (
@@ -16,4 +23,5 @@ CATALOGUE: tuple[Mutant, ...] = (
     *lives.MUTANTS,
     *watchtowers.MUTANTS,
     *trouble.MUTANTS,
+    *accounts.MUTANTS,
 )

@@ -9,7 +9,7 @@ from typing import NamedTuple
 class Mutant(NamedTuple):
     """One broken rule: in `path` the text `old`, which is there exactly once, becomes `new`.
 
-    `tiers` look for it in this order: "pure", "engine" and "towers" worlds, "explore", the
+    `tiers` look for it in this order: "pure", "mixed", "engine" and "towers" worlds, "explore", the
     exploration of one swap, or "tests", the tests named in `tests`: for what no world can bring
     about because another rule stands behind this one. `only` is the name of the scenario that is
     explored, or what the names of those have in common.

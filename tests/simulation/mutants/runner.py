@@ -29,6 +29,7 @@ _IGNORED = shutil.ignore_patterns("__pycache__", "*.pyc", ".mypy_cache", ".ruff_
 FIRST_SEED = 5_000
 BUDGETS = {
     "pure": (FIRST_SEED, 16),
+    "mixed": (FIRST_SEED, 12),
     "explore": (0, len(SCENARIOS)),
     "engine": (FIRST_SEED, 30),
     "towers": (FIRST_SEED, 20),
