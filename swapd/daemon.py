@@ -47,10 +47,12 @@ from swapd.parts import (
     asset_table,
     check_chain,
     connect_chain,
+    connect_evm,
     control_limits,
     network_config,
 )
 from swapd.ports import (
+    Chain,
     Clock,
     Entropy,
     RecoveryError,
@@ -89,9 +91,11 @@ class Daemon:
         """`warnings` of the configuration are for the doctor. Raises KeysError for a password
         file that can't be read, NodeMisconfigured."""
         self._config = config
-        self._chains = {
+        self._chains: dict[AssetId, Chain] = {
             AssetId(chain.params.asset_id): connect_chain(chain, clock) for chain in config.chains
         }
+        for accounts in config.evm:
+            self._chains |= connect_evm(accounts, clock, store, signer)
         self._store, self._signer, self._clock, self._entropy = store, signer, clock, entropy
         self._warnings = tuple(warnings)
         self._stop = trio.Event()

@@ -6,16 +6,36 @@ engine, the tower, in which order parts start.
 
 import structlog
 
+from protocol.assets import AssetId
+from protocol.evm.address import account_of
 from swapd.api.amounts import AssetTable
 from swapd.api.values import AssetInfo
 from swapd.chains.bitcoind import BitcoindChain
 from swapd.chains.config import NodeConfig
-from swapd.config import ChainConfig, Config
+from swapd.chains.evm import (
+    AccountKey,
+    EndpointConfig,
+    EvmChain,
+    EvmConfig,
+    EvmNode,
+    TokenConfig,
+)
+from swapd.chains.evm.accounts import CLAIMS, LOCKS
+from swapd.config import ChainConfig, Config, EvmChainConfig
 from swapd.control.limits import Limits
 from swapd.keys.passphrase import read_file
 from swapd.network.client import NetworkConfig
 from swapd.network.limits import NetworkLimits
-from swapd.ports import ChainError, Clock, NodeMisconfigured, NodeUnreachable
+from swapd.ports import (
+    Chain,
+    ChainError,
+    Clock,
+    NodeMisconfigured,
+    NodeUnreachable,
+    Signer,
+    Store,
+)
+from swapd.store.memory import StoreMemory
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +60,49 @@ def connect_chain(config: ChainConfig, clock: Clock, *, wallet: bool = True) -> 
     return BitcoindChain(config.params, node, clock)
 
 
-async def check_chain(chain: BitcoindChain) -> None:
+def connect_evm(
+    config: EvmChainConfig, clock: Clock, store: Store, signer: Signer | None
+) -> dict[AssetId, Chain]:
+    """The assets of one chain with accounts, over one connection; without `signer` it only watches
+    and broadcasts. Raises NodeMisconfigured."""
+    memory = StoreMemory(store, f"evm:{config.params.number}")
+    keys = None if signer is None else (_account(signer, LOCKS), _account(signer, CLAIMS))
+    own = [EndpointConfig(url=url, own=True) for url in config.own]
+    hosted = [EndpointConfig(url=url, own=False) for url in config.hosted]
+    tokens = tuple(
+        TokenConfig(
+            address=token.address,
+            ticker=token.ticker,
+            decimals=token.decimals,
+            symbol=token.symbol,
+            implementation=token.implementation,
+        )
+        for token in config.tokens
+    )
+    settings = EvmConfig(
+        params=config.params,
+        pace=config.pace,
+        endpoints=(*own, *hosted),
+        ticker=config.ticker,
+        tokens=tokens,
+        timeout=config.timeout,
+        poll=config.poll,
+        stale=config.stale,
+        gas_reserve=config.gas_reserve,
+    )
+    node = EvmNode(settings, clock, keys=keys, memory=memory)
+    chains = [EvmChain(node, token, memory) for token in (None, *tokens)]
+    return {chain.asset: chain for chain in chains}
+
+
+def _account(signer: Signer, index: int) -> AccountKey:
+    async def sign(digest: bytes) -> bytes:
+        return await signer.sign_account(index, digest)
+
+    return AccountKey(account_of(signer.account_key(index)), sign)
+
+
+async def check_chain(chain: Chain) -> None:
     """Refuses a node of another chain; one that does not answer is waited for while running."""
     try:
         await chain.check()

@@ -17,7 +17,6 @@ import trio
 from protocol.assets import AssetId
 from swapd.api.errors import ApiError, ErrorName
 from swapd.api.events import EventLog, first_sequence
-from swapd.chains.bitcoind import BitcoindChain
 from swapd.config import Config
 from swapd.control.server import serve
 from swapd.engine.backups import Backups
@@ -34,8 +33,8 @@ from swapd.engine.world import World
 from swapd.keys.errors import KeysError, WrongPassphraseError
 from swapd.keys.secret import Secret
 from swapd.lookout import Lookout
-from swapd.parts import asset_table, check_chain, connect_chain, control_limits
-from swapd.ports import Clock, Entropy, Peers, Store
+from swapd.parts import asset_table, check_chain, connect_chain, connect_evm, control_limits
+from swapd.ports import Chain, Clock, Entropy, Peers, Store
 
 log = structlog.get_logger(__name__)
 
@@ -64,9 +63,11 @@ class Watcher:
         self._open_seed = open_seed
         self._seed: Secret | None = None
         self._stop = trio.Event()
-        self._chains: dict[AssetId, BitcoindChain] = {
+        self._chains: dict[AssetId, Chain] = {
             AssetId(chain.params.asset_id): connect_chain(chain, clock) for chain in config.chains
         }
+        for accounts in config.evm:
+            self._chains |= connect_evm(accounts, clock, store, None)
         self._world = World(
             chains=self._chains,
             peers=cast("Peers", _Nobody()),

@@ -10,6 +10,7 @@ from typing import Any
 from protocol.bitcoin.params import ChainParams, params_for
 from swapd import paths
 from swapd.config.keys import CHAIN_NAMES, Key
+from swapd.config.model import NamedAsset
 
 _NETWORKS: Mapping[str, Mapping[str, str]] = {
     "mainnet": {"bitcoin": "mainnet", "litecoin": "mainnet"},
@@ -34,9 +35,20 @@ _P2P_PORTS = {"mainnet": 7927, "testnet": 17927, "signet": 27927}
 """7927 spells SWAP on a telephone."""
 
 
-def known_chains(network: str) -> tuple[ChainParams, ...]:
-    """The chains whose coins have names on our network."""
-    return tuple(params_for(family, name) for family, name in _NETWORKS[network].items())
+def known_coins(network: str) -> tuple[NamedAsset, ...]:
+    """The coins that have names on our network without being configured."""
+    return tuple(_named(params_for(family, name)) for family, name in _NETWORKS[network].items())
+
+
+def _named(params: ChainParams) -> NamedAsset:
+    return NamedAsset(
+        asset_id=params.asset_id,
+        chain_id=params.chain_id,
+        ticker=params.ticker,
+        decimals=params.decimals,
+        # Each halving adds half of what the one before it added.
+        most=2 * params.subsidy * params.halving_interval,
+    )
 
 
 def chain_params(network: str, name: str) -> ChainParams:

@@ -4,17 +4,24 @@ Must not know: values, defaults, where they come from.
 """
 
 import difflib
+import re
 from functools import cache
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from msgspec import Struct
 
-from swapd.config.sections import Sections
+from swapd.config.sections import EvmSection, Sections, TokenSection
 
 Key = tuple[str, ...]
 
 CHAIN_NAMES = {"btc": "bitcoin", "ltc": "litecoin"}
 """Names of tables under [chains] and [policy.limits], with the family they stand for."""
+
+ANY = "*"
+"""Stands for a name that the operator chooses: of a chain under [evm], of a token under that."""
+
+_FREE = (EvmSection, TokenSection)
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,15}")
 
 _SECRETS = ("password", "passphrase", "seed", "secret", "words", "mnemonic", "token")
 
@@ -35,7 +42,8 @@ def fields(kind: Any) -> dict[str, Any] | None:
     """The names under a table with their declared types; None for a value."""
     kind = _unwrapped(kind)
     if get_origin(kind) is dict:
-        return dict.fromkeys(CHAIN_NAMES, get_args(kind)[1])
+        inside = get_args(kind)[1]
+        return {ANY: inside} if inside in _FREE else dict.fromkeys(CHAIN_NAMES, inside)
     if isinstance(kind, type) and issubclass(kind, Struct):
         return _hints(kind)
     return None
@@ -51,10 +59,24 @@ def declared(key: Key) -> Any | None:
     kind: Any = Sections
     for name in key:
         inside = fields(kind)
-        if inside is None or name not in inside:
+        if inside is not None and ANY in inside and _NAME.fullmatch(name):
+            kind = inside[ANY]
+        elif inside is None or name == ANY or name not in inside:
             return None
-        kind = inside[name]
+        else:
+            kind = inside[name]
     return kind
+
+
+def general(key: Key) -> Key:
+    """The key as `all_keys` has it: names that operators choose are all the same."""
+    kind: Any = Sections
+    found: list[str] = []
+    for name in key:
+        inside = fields(kind) or {}
+        found.append(ANY if ANY in inside else name)
+        kind = inside.get(found[-1])
+    return tuple(found)
 
 
 def is_list(kind: Any) -> bool:

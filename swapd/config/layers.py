@@ -21,6 +21,7 @@ from swapd.config.keys import (
     declared,
     dotted,
     fields,
+    general,
     is_list,
     unknown,
 )
@@ -162,7 +163,7 @@ def _in_words(key: Key, value: object, error: str) -> str:
 
 def order(key: Key) -> int:
     """Where a key stands in the example file."""
-    return _ORDER[key]
+    return _ORDER[general(key)]
 
 
 _ORDER = {key: place for place, key in enumerate(all_keys())}

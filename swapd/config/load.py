@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
@@ -20,9 +21,10 @@ from swapd.config.keys import Key, dotted
 from swapd.config.layers import Layer
 from swapd.config.model import Config, Network
 from swapd.config.resolve import Resolver
-from swapd.config.sections import Sections
+from swapd.config.sections import EvmSection, Sections, TokenSection
 
 DEFAULT = "default"
+_HIDDEN = "/(hidden)"
 
 
 class Setting(Struct, frozen=True):
@@ -61,7 +63,7 @@ def load(
     resolver = Resolver(_sections(effective), effective, environ)
     config = resolver.config()
     settings = tuple(
-        Setting(dotted(key), effective[key].values[key], effective[key].source(key))
+        Setting(dotted(key), shown(key, effective[key].values[key]), effective[key].source(key))
         for key in sorted(effective, key=layers.order)
         if effective[key].values[key] is not None
     )
@@ -76,6 +78,14 @@ def describe(loaded: Loaded) -> str:
     lines = [(f"{each.key} = {_toml(each.value)}", each.source) for each in loaded.settings]
     width = min(60, max(len(text) for text, _ in lines))
     return "\n".join(f"{text:<{width}}  # {source}" for text, source in lines)
+
+
+def shown(key: Key, value: Any) -> Any:
+    """A value as it may be printed: of hosted endpoints the path is a password."""
+    if key[0] != "evm" or not key[-1].endswith("endpoints"):
+        return value
+    parts = [urlsplit(url) for url in value]
+    return [f"{p.scheme}://{p.hostname}{_HIDDEN if p.path.strip('/') else ''}" for p in parts]
 
 
 def _find(named: Path | None, environ: Mapping[str, str], cwd: Path) -> Path | None:
@@ -130,7 +140,26 @@ def _sections(effective: dict[Key, Layer]) -> Sections:
         for name in key[:-1]:
             table = table.setdefault(name, {})
         table[key[-1]] = layer.values[key]
+    _require(tree)
     return msgspec.convert(tree, Sections)
+
+
+def _require(tree: dict[str, Any]) -> None:
+    """Tables that an operator names have no defaults for what tells one from another. Raises
+    ConfigError."""
+    wanted: list[tuple[Key, dict[str, Any], type[msgspec.Struct]]] = []
+    for name, chain in tree.get("evm", {}).items():
+        wanted.append((("evm", name), chain, EvmSection))
+        for token, table in chain.get("tokens", {}).items():
+            wanted.append((("evm", name, "tokens", token), table, TokenSection))
+    missing = [
+        dotted((*at, field.name))
+        for at, table, kind in wanted
+        for field in msgspec.structs.fields(kind)
+        if field.required and field.name not in table
+    ]
+    if missing:
+        raise ConfigError("\n".join(f"{name}: this has to be said" for name in missing))
 
 
 def _toml(value: object) -> str:

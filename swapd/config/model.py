@@ -9,8 +9,11 @@ from typing import Literal
 
 from msgspec import Struct
 
-from protocol.assets import AssetId
+from protocol.assets import AssetId, ChainId
 from protocol.bitcoin.params import ChainParams
+from protocol.evm.address import checksummed
+from protocol.evm.params import EvmParams
+from protocol.terms import Pace
 from swapd.paths import DataPaths
 from swapd.policy import Policy
 
@@ -41,6 +44,59 @@ class ChainConfig(Struct, frozen=True, kw_only=True):
     password_file: Path | None
     timeout: float
     mempool_poll: float
+
+
+class NamedAsset(Struct, frozen=True, kw_only=True):
+    """An asset that has a name on our network, configured or not. `most`: more than there is."""
+
+    asset_id: AssetId
+    chain_id: ChainId
+    ticker: str
+    decimals: int
+    most: int = 2**96 - 1
+
+
+class TokenChoice(Struct, frozen=True, kw_only=True):
+    """A token that is swapped: its address, what it must say of itself, where its proxy leads."""
+
+    ticker: str
+    address: bytes
+    decimals: int
+    symbol: str
+    implementation: bytes | None
+
+
+class EvmChainConfig(Struct, frozen=True, kw_only=True):
+    """One chain with accounts. `own` are endpoints of the operator's own nodes; all urls are
+    secret. `gas_reserve` in wei; `stale`, `timeout` and `poll` in seconds."""
+
+    params: EvmParams
+    ticker: str
+    pace: Pace
+    own: tuple[str, ...]
+    hosted: tuple[str, ...]
+    tokens: tuple[TokenChoice, ...]
+    stale: int
+    timeout: float
+    poll: float
+    gas_reserve: int
+
+    def __repr__(self) -> str:
+        """Without urls: configurations get logged."""
+        return f"EvmChainConfig({self.params.title}, {self.ticker})"
+
+    def assets(self) -> tuple[NamedAsset, ...]:
+        """Its own coin, then its tokens."""
+        chain, own = self.params.chain_id, self.params.asset_id
+        found = [NamedAsset(asset_id=own, chain_id=chain, ticker=self.ticker, decimals=18)]
+        for token in self.tokens:
+            asset = AssetId(f"{chain}/erc20:{checksummed(token.address)}")
+            found.append(
+                NamedAsset(
+                    asset_id=asset, chain_id=chain, ticker=token.ticker, decimals=token.decimals
+                )
+            )
+        return tuple(found)
 
 
 class P2pConfig(Struct, frozen=True, kw_only=True):
@@ -114,14 +170,15 @@ class TowerConfig(Struct, frozen=True, kw_only=True):
 
 
 class Config(Struct, frozen=True, kw_only=True):
-    """Everything the operator decided. `chains` is empty for a daemon that only relays; `known`
-    are the chains whose coins have names on this network, configured or not; `alarm_command` is
+    """Everything the operator decided. `chains` and `evm` are empty for a daemon that only relays;
+    `known` are the assets that have names on this network, configured or not; `alarm_command` is
     empty and `metrics` None where nobody asked for them."""
 
     network: Network
     paths: DataPaths
     chains: tuple[ChainConfig, ...]
-    known: tuple[ChainParams, ...]
+    known: tuple[NamedAsset, ...]
+    evm: tuple[EvmChainConfig, ...] = ()
     p2p: P2pConfig
     pairs: tuple[Pair, ...]
     policy: Policy
@@ -138,4 +195,4 @@ class Config(Struct, frozen=True, kw_only=True):
     @property
     def is_relay(self) -> bool:
         """Whether this daemon has no coins to swap."""
-        return not self.chains
+        return not self.chains and not self.evm

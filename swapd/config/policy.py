@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from protocol.bitcoin.params import ChainParams
 from protocol.terms import Exposure
+from swapd.config.evm import limits_of
 from swapd.config.keys import Key
+from swapd.config.model import EvmChainConfig, NamedAsset
 from swapd.config.sections import LimitsSection, Sections
 from swapd.config.values import parse_amount
 from swapd.policy import PROFILES, AssetLimits, Policy
@@ -18,7 +19,12 @@ Tell = Callable[[Key, str], None]
 _AT: Key = ("policy",)
 
 
-def resolve(sections: Sections, known: Sequence[ChainParams], tell: Tell) -> Policy | None:
+def resolve(
+    sections: Sections,
+    known: Sequence[NamedAsset],
+    evm: Sequence[EvmChainConfig],
+    tell: Tell,
+) -> Policy | None:
     """The policy, or None after `tell` was told what is wrong."""
     wrong = False
 
@@ -35,11 +41,13 @@ def resolve(sections: Sections, known: Sequence[ChainParams], tell: Tell) -> Pol
             f"{policy.max_open_swaps_per_peer} for one peer is more than the "
             f"{policy.max_open_swaps} of max_open_swaps",
         )
-    by_name = {chain.ticker.lower(): chain for chain in known}
+    by_name = {asset.ticker.lower(): asset for asset in known}
     limits = {
         by_name[name].asset_id: _limits(name, section, by_name[name], refuse)
         for name, section in policy.limits.items()
     }
+    for chain in evm:
+        limits.update(limits_of(chain, sections.evm[chain.ticker.lower()], refuse))
     if wrong:
         return None
     timing, exposure = PROFILES[policy.profile]
@@ -73,13 +81,13 @@ def _check_profile(sections: Sections, refuse: Tell) -> None:
                 )
 
 
-def _limits(name: str, section: LimitsSection, chain: ChainParams, refuse: Tell) -> AssetLimits:
+def _limits(name: str, section: LimitsSection, asset: NamedAsset, refuse: Tell) -> AssetLimits:
     """The limits of one asset in base units."""
     amounts: dict[str, int | None] = {}
     for field in ("minimum", "maximum", "max_locked"):
         text: str | None = getattr(section, field)
         try:
-            amounts[field] = None if text is None else parse_amount(text, chain)
+            amounts[field] = None if text is None else parse_amount(text, asset)
         except ValueError as error:
             amounts[field] = None
             refuse((*_AT, "limits", name, field), str(error))

@@ -9,16 +9,19 @@ from pathlib import Path
 
 from swapd import paths
 from swapd.config import policy, values
-from swapd.config.defaults import chain_params, known_chains
+from swapd.config.defaults import chain_params, known_coins
 from swapd.config.errors import ConfigError
+from swapd.config.evm import resolve_chain
 from swapd.config.keys import CHAIN_NAMES, Key, dotted
 from swapd.config.layers import Layer
 from swapd.config.model import (
     ChainConfig,
     Config,
     ControlConfig,
+    EvmChainConfig,
     LogConfig,
     MetricsConfig,
+    NamedAsset,
     Network,
     P2pConfig,
     Pair,
@@ -40,25 +43,34 @@ class Resolver:
         self._effective = effective
         self._environ = environ
         self._problems: list[str] = []
+        self._known: tuple[NamedAsset, ...] = ()
         self.warnings: list[str] = []
 
     def config(self) -> Config:
         """Raises ConfigError with a line for each mistake."""
         sections, network = self._sections, Network(self._sections.network)
         chains = tuple(self._chain(name, chain) for name, chain in sections.chains.items())
+        evm = tuple(
+            chain
+            for name, section in sections.evm.items()
+            if (chain := resolve_chain(name, section, network, self._problem)) is not None
+        )
+        self._known = (*known_coins(network), *(a for chain in evm for a in chain.assets()))
+        self._check_names(evm)
         paths_ = self._paths()
         p2p, pairs, clock_file = self._p2p(), self._pairs(), self._clock_file()
         recovery = self._recovery(paths_ if chains else None)
         metrics, alarm_command = self._metrics(), self._alarm_command()
         towers, tower = self._towers(), self._tower()
-        resolved = policy.resolve(sections, known_chains(network), self._problem)
+        resolved = policy.resolve(sections, known_coins(network), evm, self._problem)
         if self._problems or resolved is None or paths_ is None:
             raise ConfigError("\n".join(self._problems))
         return Config(
             network=network,
             paths=paths_,
             chains=chains,
-            known=known_chains(network),
+            known=self._known,
+            evm=evm,
             p2p=p2p,
             pairs=pairs,
             policy=resolved,
@@ -130,6 +142,15 @@ class Resolver:
             timeout=float(chain.timeout_seconds),
             mempool_poll=chain.mempool_poll_ms / 1000,
         )
+
+    def _check_names(self, evm: tuple[EvmChainConfig, ...]) -> None:
+        """One name for each asset, and one table for each chain."""
+        tickers = [asset.ticker for asset in self._known]
+        for ticker in sorted({each for each in tickers if tickers.count(each) > 1}):
+            self._problem(("evm",), f"{ticker} is the name of two assets: rename one of the tables")
+        numbers = [chain.params.number for chain in evm]
+        for number in sorted({each for each in numbers if numbers.count(each) > 1}):
+            self._problem(("evm",), f"chain {number} is configured twice")
 
     def _check_login(self, at: Key, chain: ChainSection) -> None:
         if (chain.user is None) != (chain.password_file is None):
@@ -223,7 +244,7 @@ class Resolver:
         )
 
     def _pairs(self) -> tuple[Pair, ...]:
-        known = known_chains(self._sections.network)
+        known = self._known
         pairs: list[Pair] = []
         for text in self._sections.market.pairs:
             try:

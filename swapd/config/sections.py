@@ -28,6 +28,40 @@ class ChainSection(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     mempool_poll_ms: Annotated[int, Meta(ge=50, le=1000)]
 
 
+class TokenSection(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[evm.eth.tokens.usdc]: one token, by its address."""
+
+    address: Text
+    decimals: Annotated[int, Meta(ge=0, le=36)]
+    symbol: Annotated[str, Meta(min_length=1, max_length=32)]
+    implementation: Text | None = None
+    minimum: Text
+    maximum: Text | None = None
+    max_locked: Text | None = None
+
+
+class EvmSection(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[evm.eth]: one chain with accounts. The table's name is that of its own coin."""
+
+    chain_id: Annotated[int, Meta(ge=1, le=2**53)]
+    own_endpoints: Texts = ()
+    endpoints: Texts = ()
+    depth: Annotated[int, Meta(ge=1, le=MAX_DEPTH)] | None = None
+    block_seconds: Annotated[int, Meta(ge=1, le=3600)] | None = None
+    finality_seconds: Annotated[int, Meta(ge=0, le=2 * 86400)] | None = None
+    early_seconds: Annotated[int, Meta(ge=0, le=2 * 86400)] | None = None
+    outage_seconds: Annotated[int, Meta(ge=0, le=2 * 86400)] | None = None
+    stale_seconds: Annotated[int, Meta(ge=0, le=86400)] | None = None
+    timeout_seconds: Annotated[int, Meta(ge=1, le=600)] = 20
+    poll_ms: Annotated[int, Meta(ge=50, le=60_000)] = 1000
+    gas_reserve: Text = "0.01"
+    stress_gwei: Annotated[int, Meta(ge=1, le=1_000_000)] = 50
+    minimum: Text | None = None
+    maximum: Text | None = None
+    max_locked: Text | None = None
+    tokens: dict[str, TokenSection] = {}
+
+
 class P2pSection(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """[p2p]: how other daemons are reached, and how they reach us."""
 
@@ -140,6 +174,7 @@ class Sections(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     network: Literal["mainnet", "testnet", "signet", "regtest"]
     data_dir: Text
     chains: dict[str, ChainSection] = {}
+    evm: dict[str, EvmSection] = {}
     p2p: P2pSection
     market: MarketSection
     policy: PolicySection

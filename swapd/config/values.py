@@ -9,40 +9,38 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from protocol.assets import AssetId, parse_asset
-from protocol.bitcoin.params import ChainParams
 from protocol.errors import DecodeError
-from swapd.config.model import Pair
+from swapd.config.model import NamedAsset, Pair
 
 _DECIMAL = re.compile(r"([0-9]{1,20})(?:\.([0-9]{1,30}))?(?: ([A-Za-z]+))?", re.ASCII)
 _NAME = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*\.?", re.ASCII)
 _PEER_ID = re.compile(r"[1-9A-HJ-NP-Za-km-z]{20,80}", re.ASCII)
 
 
-def parse_amount(text: str, chain: ChainParams) -> int:
+def parse_amount(text: str, asset: NamedAsset) -> int:
     """Base units of "0.01", "0.01 BTC" or "1000000 units", exactly. Raises ValueError."""
     match = _DECIMAL.fullmatch(text.strip())
     if match is None:
         raise ValueError(
-            f'{text[:40]!r} is not an amount: write "0.01" for {chain.ticker}, '
+            f'{text[:40]!r} is not an amount: write "0.01" for {asset.ticker}, '
             'or "1000000 units" for base units'
         )
-    whole, fraction, unit = match[1], (match[2] or "").rstrip("0"), match[3] or chain.ticker
+    whole, fraction, unit = match[1], (match[2] or "").rstrip("0"), match[3] or asset.ticker
     if unit == "units":
         decimals = 0
-    elif unit.upper() == chain.ticker:
-        decimals = chain.decimals
+    elif unit.upper() == asset.ticker:
+        decimals = asset.decimals
     else:
-        raise ValueError(f"{text[:40]!r} is an amount of {unit}, not of {chain.ticker}")
+        raise ValueError(f"{text[:40]!r} is an amount of {unit}, not of {asset.ticker}")
     if len(fraction) > decimals:
         raise ValueError(f"{text[:40]!r} is finer than the smallest unit ({decimals} decimals)")
     units = int(whole + fraction.ljust(decimals, "0"))
-    # All there ever is: each halving adds half of what the one before it added.
-    if not 0 < units <= 2 * chain.subsidy * chain.halving_interval:
-        raise ValueError(f"{text[:40]!r} is nothing, or more {chain.ticker} than there is")
+    if not 0 < units <= asset.most:
+        raise ValueError(f"{text[:40]!r} is nothing, or more {asset.ticker} than there is")
     return units
 
 
-def parse_pair(text: str, known: Sequence[ChainParams]) -> Pair:
+def parse_pair(text: str, known: Sequence[NamedAsset]) -> Pair:
     """ "BTC/LTC", or two CAIP-19 ids with a space between them. Raises ValueError."""
     names = text.split() if " " in text.strip() else text.strip().split("/")
     if len(names) != 2 or not all(names):
@@ -55,17 +53,26 @@ def parse_pair(text: str, known: Sequence[ChainParams]) -> Pair:
     return Pair(text.strip(), base, quote)
 
 
-def _asset(name: str, known: Sequence[ChainParams]) -> AssetId:
-    for chain in known:
-        if name.upper() == chain.ticker:
-            return chain.asset_id
+def _asset(name: str, known: Sequence[NamedAsset]) -> AssetId:
+    for asset in known:
+        if name.upper() == asset.ticker:
+            return asset.asset_id
     if "/" in name:
         try:
             return parse_asset(name)
         except DecodeError as error:
             raise ValueError(error.detail) from None
-    tickers = ", ".join(chain.ticker for chain in known)
+    tickers = ", ".join(asset.ticker for asset in known)
     raise ValueError(f"unknown asset {name[:40]!r}: write {tickers}, or a CAIP-19 id")
+
+
+def is_http(url: str) -> bool:
+    """Whether a URL can be asked over HTTP. It is in no message: a path may be a password."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def url_problem(url: str) -> str | None:

@@ -11,12 +11,14 @@ Must not know: files, the swap machine, signing.
         purpose 4'  base key of the network process: scalar(base, epoch as 8 bytes)
         purpose 5'  key that seals the recovery file (XChaCha20-Poly1305)
     m / 84' / coin' / 0' / 0 / index           payout addresses (BIP84; coin' by SLIP-44)
+    m / 44' / coin' / 0' / 0 / index           accounts on EVM chains (BIP44; coin' is 60' on
+                                               mainnet, 1' on test networks): 0 locks, 1 claims
 
 scalar(base, message) is HMAC-SHA256(base, message || n) for the first byte n = 0, 1, ... that gives
 a number from 1 to the order of secp256k1 less one. Salts and swap ids have 32 bytes, roles and legs
 are the ASCII names of the terms, so no two inputs run into each other. Hardened levels everywhere
 but in BIP84's last two: a leaked key of a swap tells nothing of the seed.
-Sources: BIP32, BIP84, SLIP-44; safety.md rule 6.
+Sources: BIP32, BIP44, BIP84, SLIP-44; safety.md rule 6.
 """
 
 import enum
@@ -34,6 +36,8 @@ SALT_BYTES = 32
 SWAP_ID_BYTES = 32
 HARDENED = 0x80000000
 SWAPD_PURPOSE = 0x73776170
+_ETHER = 60
+_TEST_COIN = 1
 _ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 
@@ -60,6 +64,16 @@ def wallet_secret(seed: Secret, asset: AssetId, index: int) -> Secret:
         msg = f"a key index is 0 to 2^31 - 1, not {index}"
         raise LocalProtocolError(msg)
     return _bip32(seed, [84 | HARDENED, coin_type(asset) | HARDENED, HARDENED, 0, index])
+
+
+def account_secret(seed: Secret, index: int, *, test_network: bool) -> Secret:
+    """The 32-byte key of one of our accounts, the same on every EVM chain: a transaction names its
+    chain. It is where any wallet looks for it that is given the same words."""
+    if not 0 <= index < HARDENED:
+        msg = f"an account's index is 0 to 2^31 - 1, not {index}"
+        raise LocalProtocolError(msg)
+    coin = _TEST_COIN if test_network else _ETHER
+    return _bip32(seed, [44 | HARDENED, coin | HARDENED, HARDENED, 0, index])
 
 
 def coin_type(asset: AssetId) -> int:

@@ -40,6 +40,7 @@ class SeedSigner:
             msg = f"a seed has 64 bytes, not {len(seed.reveal())}"
             raise LocalProtocolError(msg)
         self._seed = seed
+        self._test_network = test_network
         self._entropy = entropy
         self._keys = {
             purpose: derive.purpose_key(seed, purpose, test_network=test_network)
@@ -94,6 +95,15 @@ class SeedSigner:
     async def sign_wallet(self, asset: AssetId, index: int, digest: bytes) -> bytes:
         """DER, low R, low S, without a sighash byte. Raises SigningError."""
         return sign_ecdsa(derive.wallet_secret(self._seed, asset, index), digest)
+
+    def account_key(self, index: int) -> bytes:
+        """The 33-byte public key of one of our accounts on EVM chains."""
+        return _public(derive.account_secret(self._seed, index, test_network=self._test_network))
+
+    async def sign_account(self, index: int, digest: bytes) -> bytes:
+        """r, s (low) and the parity of the point, 65 bytes. Raises SigningError."""
+        key = derive.account_secret(self._seed, index, test_network=self._test_network)
+        return sign_recoverable(key, digest)
 
     def seal(self, data: bytes) -> bytes:
         """A nonce of 24 bytes, then XChaCha20-Poly1305 by the recovery key."""
@@ -164,6 +174,26 @@ def sign_ecdsa(key: Secret, digest: bytes, raw: _Raw = _wally_ecdsa) -> bytes:
     if signature[0] >= 0x80 or len(der) > _LOW_R_DER_BYTES:
         raise _fault("low-R ECDSA")
     return der
+
+
+def sign_recoverable(key: Secret, digest: bytes) -> bytes:
+    """A deterministic ECDSA signature from which the key can be told: r, s (low), parity. Raises
+    SigningError when what came out does not verify, or tells another key."""
+    if len(digest) != 32:
+        msg = f"a digest has 32 bytes, not {len(digest)}"
+        raise LocalProtocolError(msg)
+    flags = wallycore.EC_FLAG_ECDSA | wallycore.EC_FLAG_RECOVERABLE
+    found = bytes(wallycore.ec_sig_from_bytes(key.reveal(), digest, flags))
+    # libwally writes the header byte of signed messages first: 27, and 4 for a compressed key.
+    parity, signature = (found[0] - 27) & 1, found[1:]
+    try:
+        wallycore.ec_sig_verify(_public(key), digest, wallycore.EC_FLAG_ECDSA, signature)
+        told = bytes(wallycore.ec_sig_to_public_key(digest, found))
+    except ValueError:
+        raise _fault("ECDSA") from None
+    if told != _public(key) or (found[0] - 27) & 2:
+        raise _fault("recoverable ECDSA")
+    return signature + bytes([parity])
 
 
 def _fault(kind: str) -> SigningError:

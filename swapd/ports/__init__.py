@@ -35,6 +35,7 @@ from swapd.ports.keys import (
     SealBroken,
     Signer,
 )
+from swapd.ports.memory import Memory
 from swapd.ports.peers import (
     Channel,
     ChannelClosed,
@@ -89,6 +90,7 @@ __all__ = [
     "JournalRecord",
     "LegWatch",
     "ListenError",
+    "Memory",
     "NetworkDown",
     "NetworkIdentity",
     "NodeMisconfigured",

@@ -60,6 +60,15 @@ class Signer(Protocol):
 
     async def sign_wallet(self, asset: AssetId, index: int, digest: bytes) -> bytes: ...
 
+    def account_key(self, index: int) -> bytes:
+        """The 33-byte key of one of our accounts, the same on every EVM chain: 0 locks, 1 claims
+        and refunds."""
+        ...
+
+    async def sign_account(self, index: int, digest: bytes) -> bytes:
+        """r, s (low) and the parity of the point: 65 bytes."""
+        ...
+
     def seal(self, data: bytes) -> bytes:
         """Encrypted and authenticated, for whoever has this seed."""
         ...

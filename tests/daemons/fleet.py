@@ -7,14 +7,13 @@ so that a slow machine makes a test slow and never wrong.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import trio
 
 from swapd.control.failures import CallError, CannotConnectError
 from tests.daemons.process import SwapdProcess
 from tests.nodes import Chain, RpcError, World
-from tests.nodes.world import CHAINS
 
 ENDS: Final = frozenset({"completed", "refunded", "never_funded", "lost"})
 BLOCK_SECONDS: Final = 10
@@ -48,6 +47,7 @@ class Fleet:
         self.folder = folder or world.folder / "daemons"
         self._settings = dict(settings or {})
         self._parties = tuple(parties)
+        self.pair = "LTC/BTC"
         self.relay = self.make("relay", None)
         self.daemons: dict[str, SwapdProcess] = {}
 
@@ -80,11 +80,15 @@ class Fleet:
             nursery.start_soon(self.relay.start)
             for daemon in self.daemons.values():
                 nursery.start_soon(daemon.init)
+        await self.prepare()
         bootstrap = [await self.relay.address()]
         async with trio.open_nursery() as nursery:
             for daemon in self.daemons.values():
                 daemon.bootstrap = tuple(bootstrap)
                 nursery.start_soon(daemon.start)
+
+    async def prepare(self) -> None:
+        """What has to be when the daemons' seeds are made and they have not started."""
 
     async def stop(self) -> None:
         """Ends every process, politely."""
@@ -114,7 +118,7 @@ class Fleet:
         maker: str,
         sell: str,
         *,
-        buy: Chain,
+        buy: str,
         price: str,
         seen_by: Iterable[str] = (),
         **more: object,
@@ -130,7 +134,7 @@ class Fleet:
 
     async def book(self, name: str) -> dict[str, dict[str, Any]]:
         """Every offer in a daemon's book, by id."""
-        found = await self[name].call("book.get", pair="LTC/BTC")
+        found = await self[name].call("book.get", pair=self.pair)
         return {row["offer_id"]: row for row in (*found["asks"], *found["bids"])}
 
     async def until_listed(self, name: str, offer_id: str) -> dict[str, Any]:
@@ -236,17 +240,19 @@ class Fleet:
             return not tx["ours"]
         return bool(await self.depth(tx["ticker"], tx["txid"]) == tx["depth"])
 
-    async def depth(self, chain: Chain, txid: str) -> int | None:
+    async def depth(self, chain: str, txid: str) -> int | None:
         """Confirmations of a transaction; 0 in a mempool of the funder, None for unknown."""
         try:
-            found = await self.world.funder.rpc(chain, "getrawtransaction", txid, True)
+            found = await self.world.funder.rpc(
+                cast("Chain", chain), "getrawtransaction", txid, True
+            )
         except RpcError:
             return None
         return int(found.get("confirmations", 0))
 
     async def relay_transactions(self) -> None:
         """Waits until the nodes have passed on what they hold."""
-        for chain in CHAINS:
+        for chain in self.world.chains:
             await self.world.relay_mempool(chain)
 
     async def block(self, *, patience: float = PATIENCE_SECONDS) -> None:
@@ -309,7 +315,7 @@ class Fleet:
 
     # --- Money --------------------------------------------------------------------------------
 
-    async def holdings(self, name: str, chain: Chain) -> int:
+    async def holdings(self, name: str, chain: str) -> int:
         """What a party has on a chain in base units: its node's wallet, by the node's own word, and
         what lies at addresses of its seed."""
         with trio.fail_after(_BOOK_SECONDS):
@@ -317,17 +323,17 @@ class Fleet:
             while not (assets := (await self[name].call("balance", asset=chain))["assets"]):  # noqa: ASYNC110 - nothing to wait on
                 await trio.sleep(_POLL)
         told = assets[0]
-        balances = (await self.world[name].rpc(chain, "getbalances"))["mine"]
+        balances = (await self.world[name].rpc(cast("Chain", chain), "getbalances"))["mine"]
         wallet = sum(_units(balances[key]) for key in ("trusted", "untrusted_pending"))
         return wallet + int(told["payout"]["units"])
 
-    async def fee(self, chain: Chain, txid: str) -> int:
+    async def fee(self, chain: str, txid: str) -> int:
         """The fee of a transaction, computed from the chain: inputs less outputs."""
-        funder = self.world.funder
-        tx = await funder.rpc(chain, "getrawtransaction", txid, True)
+        funder, family = self.world.funder, cast("Chain", chain)
+        tx = await funder.rpc(family, "getrawtransaction", txid, True)
         total = -sum(_units(out["value"]) for out in tx["vout"])
         for spent in tx["vin"]:
-            source = await funder.rpc(chain, "getrawtransaction", spent["txid"], True)
+            source = await funder.rpc(family, "getrawtransaction", spent["txid"], True)
             total += _units(source["vout"][spent["vout"]]["value"])
         return total
 

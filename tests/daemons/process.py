@@ -33,10 +33,9 @@ LEAST_COST = seedfile.Cost(passes=1, memory=8192)
 def chain_lines(party: Party) -> list[str]:
     """The [chains] tables of a party's nodes."""
     lines = []
-    for chain, name in (("BTC", "btc"), ("LTC", "ltc")):
-        node = party.node(chain)  # type: ignore[arg-type] # the two literals of nodes.Chain
+    for chain, node in party.nodes.items():
         lines += [
-            f"[chains.{name}]",
+            f"[chains.{chain.lower()}]",
             f'rpc_url = "{node.rpc_url}"',
             f'cookie_file = "{node.cookie}"',
             f'wallet = "{party.wallet}"',
@@ -72,6 +71,8 @@ class SwapdProcess:
         """On top of the file, at every start."""
         self.environment: dict[str, str] = {}
         """On top of our own at every start."""
+        self.tables: tuple[str, ...] = ()
+        """More lines of the configuration, tables."""
         self._process: subprocess.Popen[bytes] | None = None
         self._words = ""
         self.recovery = folder / "elsewhere" / "recovery.swapd"
@@ -95,6 +96,7 @@ class SwapdProcess:
             self.recovery.parent.mkdir(exist_ok=True)
             lines += ["[recovery]", f'paths = ["{self.recovery}"]']
             lines += chain_lines(self._party)
+            lines += self.tables
         self.config.write_text("\n".join(lines) + "\n")
         self._passphrase_file.touch(mode=0o600)
         self._passphrase_file.write_text(self.passphrase)
@@ -109,6 +111,11 @@ class SwapdProcess:
         printed = done.stdout.decode()
         self._words = " ".join(re.findall(r"\d+\. ([a-z]+)", printed))
         return printed
+
+    @property
+    def words(self) -> str:
+        """Of its seed, as `init` printed them."""
+        return self._words
 
     async def begin_anew(self) -> None:
         """The data directory is gone: `swapd init --restore` with the words, then `swapd recover`

@@ -5,16 +5,23 @@ import sys
 import trio
 
 from tests.demo.failure import explain
+from tests.demo.plans import plan_of
 from tests.demo.story import run
 
 INTERRUPTED = 130
+USAGE = 2
 
 
 def main() -> int:
     """The exit code."""
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr] # it is a text file
     try:
-        swap_id = trio.run(run)
+        plan = plan_of(sys.argv[1:])
+    except ValueError as error:
+        sys.stderr.write(f"{error}\n")
+        return USAGE
+    try:
+        swap_id = trio.run(run, plan)
     except Exception as error:  # noqa: BLE001 - the last place: everything is told here
         return explain(error)
     if swap_id is None:

@@ -4,24 +4,24 @@ Knows the daemons by their control sockets and the nodes by RPC, like any user; 
 """
 
 import signal
-from typing import Any, Final
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final, cast
 
 import trio
 
+from tests.daemons.accounts import AccountFleet
 from tests.daemons.fleet import Fleet
 from tests.demo import ledger
 from tests.demo.failure import DemoFailed
 from tests.demo.narrator import Narrator, short
-from tests.nodes import World
+from tests.demo.plans import Plan, coins
+from tests.nodes import Chain, World
 
-PRICE: Final = "0.0125"
-OFFERED: Final = "8 LTC"
-TAKEN: Final = "3 LTC"
-MAKER_COIN: Final = 1_000_000_000
-TAKER_COIN: Final = 25_000_000
+_NODES: Final = {"BTC": "a bitcoind", "LTC": "a litecoind"}
 
 
-async def run() -> str | None:
+async def run(plan: Plan) -> str | None:
     """The whole demo; the id of the completed swap, None when a signal ended it. Raises DemoFailed
     from what went wrong."""
     swap_id = None
@@ -33,24 +33,37 @@ async def run() -> str | None:
                 nursery.cancel_scope.cancel()
 
         nursery.start_soon(obey)
-        swap_id = await _stage()
+        swap_id = await _stage(plan)
         nursery.cancel_scope.cancel()
     return swap_id
 
 
-async def _stage() -> str:
+async def _stage(plan: Plan) -> str:
     say = Narrator()
-    say("starting six nodes: a bitcoind and a litecoind for the maker, the taker and a miner")
-    async with World.open() as world:
-        fleet = Fleet(world)
+    async with _fleet(plan, say) as fleet:
         try:
-            return await _story(fleet, say)
+            return await _story(fleet, say, plan)
         except Exception as error:
             raise DemoFailed(_logs(fleet)) from error
         finally:
             with trio.CancelScope(shield=True):
                 await fleet.stop()
                 await fleet.kill()
+
+
+@asynccontextmanager
+async def _fleet(plan: Plan, say: Narrator) -> AsyncIterator[Fleet]:
+    """The nodes that the plan needs, and daemons that are not started."""
+    if not plan.has_accounts:
+        say("starting six nodes: a bitcoind and a litecoind for the maker, the taker and a miner")
+        async with World.open() as world:
+            yield Fleet(world)
+        return
+    own = [_NODES[asset] for asset in (plan.pay, plan.get) if asset in _NODES]
+    each = f"{own[0]} for the maker, the taker and a miner, and " if own else ""
+    say(f"starting nodes: {each}an anvil, with our contracts and a test token on it")
+    async with AccountFleet.open(plan.pair) as fleet:
+        yield fleet
 
 
 def _logs(fleet: Fleet) -> str:
@@ -61,13 +74,13 @@ def _logs(fleet: Fleet) -> str:
     return "\n".join(parts)
 
 
-async def _story(fleet: Fleet, say: Narrator) -> str:
-    await _prepare(fleet, say)
-    before = await ledger.snapshot(fleet)
-    offer_id = await _offer(fleet, say)
-    swap_id = await _take(fleet, say, offer_id)
+async def _story(fleet: Fleet, say: Narrator, plan: Plan) -> str:
+    await _prepare(fleet, say, plan)
+    before = await ledger.snapshot(fleet, plan)
+    offer_id = await _offer(fleet, say, plan)
+    swap_id = await _take(fleet, say, plan, offer_id)
     await _watch(fleet, say, swap_id)
-    after = await ledger.snapshot(fleet)
+    after = await ledger.snapshot(fleet, plan)
     told = {name: await fleet.swap(name, swap_id) for name in fleet.daemons}
     transactions = await ledger.transactions(fleet, told)
     ledger.show(before, after, transactions)
@@ -76,12 +89,17 @@ async def _story(fleet: Fleet, say: Narrator) -> str:
     return swap_id
 
 
-async def _prepare(fleet: Fleet, say: Narrator) -> None:
+async def _prepare(fleet: Fleet, say: Narrator, plan: Plan) -> None:
     world = fleet.world
-    await world.fund("maker", "LTC", 2, MAKER_COIN)
-    await world.fund("taker", "BTC", 2, TAKER_COIN)
-    say("the maker has 20 LTC, the taker 0.5 BTC; starting three swap daemons")
+    for party, asset in (("maker", plan.get), ("taker", plan.pay)):
+        if plan.coins(asset):
+            await world.fund(party, cast("Chain", asset), 2, plan.coins(asset))
     await fleet.start()
+    has = {
+        party: coins(await fleet.holdings(party, asset), asset)
+        for party, asset in (("maker", plan.get), ("taker", plan.pay))
+    }
+    say(f"the maker has {has['maker']} {plan.get}, the taker {has['taker']} {plan.pay}")
     say("relay: up; it knows no chain and passes on what others sign")
     for name in fleet.daemons:
         info = await fleet[name].call("getinfo")
@@ -89,9 +107,9 @@ async def _prepare(fleet: Fleet, say: Narrator) -> None:
         assert info["state"] == "running", info
 
 
-async def _offer(fleet: Fleet, say: Narrator) -> str:
-    say(f"maker: offers {OFFERED} for BTC at {PRICE} BTC each")
-    offer_id = await fleet.post("maker", OFFERED, buy="BTC", price=PRICE)
+async def _offer(fleet: Fleet, say: Narrator, plan: Plan) -> str:
+    say(f"maker: offers {plan.offered} for {plan.pay} at {plan.price} {plan.pay} each")
+    offer_id = await fleet.post("maker", plan.offered, buy=plan.pay, price=plan.price)
     row = await fleet.until_listed("taker", offer_id)
     remaining = row["sell_remaining"]
     say(
@@ -101,16 +119,16 @@ async def _offer(fleet: Fleet, say: Narrator) -> str:
     return offer_id
 
 
-async def _take(fleet: Fleet, say: Narrator, offer_id: str) -> str:
-    decimal, asset = TAKEN.split()
+async def _take(fleet: Fleet, say: Narrator, plan: Plan, offer_id: str) -> str:
+    decimal, asset = plan.taken.split()
     amount = {"asset": asset, "decimal": decimal}
     quote = await fleet["taker"].call("quote", offer_id=offer_id, amount=amount)
     say(
-        f"taker: a quote for {TAKEN}: pay {_coins(quote['pay_total'])} with the fee, get "
+        f"taker: a quote for {plan.taken}: pay {_coins(quote['pay_total'])} with the fee, get "
         f"{_coins(quote['receive_net'])} after it; usually {quote['usual_seconds']} s of blocks, "
         f"at worst back after {quote['worst_seconds']} s"
     )
-    swap_id = await fleet.take("taker", offer_id, TAKEN)
+    swap_id = await fleet.take("taker", offer_id, plan.taken)
     say(f"taker: takes it; both have signed the terms of swap {short(swap_id)}")
     return swap_id
 

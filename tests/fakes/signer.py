@@ -96,6 +96,19 @@ class FakeSigner:
     async def sign_wallet(self, asset: AssetId, index: int, digest: bytes) -> bytes:
         return _der(self._wallet(asset, index), digest)
 
+    def _account(self, index: int) -> coincurve.PrivateKey:
+        if not 0 <= index < 2**31:
+            raise LocalProtocolError(f"an account's index is 0 to 2^31 - 1, not {index}")
+        return coincurve.PrivateKey(self._secret("account", index.to_bytes(4, "big")))
+
+    def account_key(self, index: int) -> bytes:
+        return self._account(index).public_key.format()
+
+    async def sign_account(self, index: int, digest: bytes) -> bytes:
+        if len(digest) != 32:
+            raise LocalProtocolError(f"a digest has 32 bytes, not {len(digest)}")
+        return self._account(index).sign_recoverable(digest, hasher=None)
+
     def network_secret(self, epoch: int) -> bytes:
         return self._secret("network", epoch.to_bytes(8, "big"))
 

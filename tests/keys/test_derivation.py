@@ -10,6 +10,7 @@ import pytest
 
 from protocol.assets import AssetId
 from protocol.errors import LocalProtocolError
+from protocol.evm.address import account_of, checksummed
 from protocol.signing import Tag
 from protocol.terms import LegName, Role
 from swapd.keys import derive, words
@@ -51,6 +52,22 @@ def test_bip84s_published_vector() -> None:
         "0330d54fd0dd420a6e5f8d3624f5f3482cae350f79d5f0753bf5beef9c2d91af3c",
         "03e775fd51f0dfb8cd865d9ff1cca2a158cf651fe997fdc9fee9c1d3b5e995ea77",
     ]
+
+
+def test_accounts_are_where_other_wallets_look_for_them() -> None:
+    # Hardhat and Foundry print these two for "test ... junk"; m/44'/60'/0'/0/0 and 1.
+    seed = independent.seed_of("test " * 11 + "junk").hex()
+    accounts = [checksummed(account_of(signer(seed).account_key(index))) for index in (0, 1)]
+    assert accounts == [
+        "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266",
+        "0x70997970C51812dc3A010C7d01b50e0d17dc79C8",
+    ]
+
+
+def test_test_networks_have_accounts_of_their_own() -> None:
+    seed = independent.seed_of("test " * 11 + "junk")
+    key = independent.public(independent.bip32(seed, "m/44'/1'/0'/0/1"))
+    assert signer(seed.hex(), test_network=True).account_key(1) == key
 
 
 @pytest.mark.parametrize("case", SEEDS, ids=lambda case: case["entropy"][:8])

@@ -54,6 +54,7 @@ def public_values(signer: Signer) -> list[bytes]:
         *(signer.hashlock(SALT, swap) for swap in (SWAP, OTHER_SWAP)),
         signer.hashlock(OTHER_SALT, SWAP),
         *(signer.wallet_key(asset, index) for asset in (BTC, LTC) for index in (0, 1)),
+        *(signer.account_key(index) for index in (0, 1)),
         *(signer.network_secret(epoch) for epoch in (0, 1)),
     ]
 
@@ -62,7 +63,7 @@ def test_every_purpose_salt_role_swap_leg_asset_index_and_epoch_gives_another_ke
     make: Make,
 ) -> None:
     values = public_values(make("alice"))
-    assert len(set(values)) == len(values) == 28
+    assert len(set(values)) == len(values) == 30
 
 
 def test_the_same_seed_gives_the_same_keys_and_another_seed_none_of_them(make: Make) -> None:
@@ -122,6 +123,18 @@ def assert_low_r_low_s(der: bytes) -> None:
         int.from_bytes(s, "big")
         <= 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
     )
+
+
+async def test_account_signatures_are_low_s_and_tell_the_account(make: Make) -> None:
+    signer = make("alice")
+    order = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+    for number in range(16):
+        digest = hashlib.sha256(bytes([number])).digest()
+        signature = await signer.sign_account(1, digest)
+        assert len(signature) == 65
+        assert int.from_bytes(signature[32:64], "big") <= order // 2
+        key = coincurve.PublicKey.from_signature_and_message(signature, digest, hasher=None)
+        assert key.format() == signer.account_key(1) != signer.account_key(0)
 
 
 @pytest.mark.parametrize("wrong", [b"", b"\x01" * 31, b"\x01" * 33])

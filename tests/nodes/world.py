@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import trio
 
+from tests.nodes.anvil import Anvil
 from tests.nodes.clock import BASE_TIME, TestClock
 from tests.nodes.node import Chain, Node, NodeOptions
 from tests.nodes.rpc import RpcError, decimal_amount
@@ -106,6 +107,8 @@ class World:
         }
         self.funder.wallet = FUNDER_WALLET
         self.clock = TestClock(self.folder / "clock", self.nodes())
+        self.anvil: Anvil | None = None
+        """A chain of accounts that keeps step, if somebody has put one there."""
         self._nobody: dict[Chain, str] = {}
 
     @classmethod
@@ -255,6 +258,8 @@ class World:
             await self.clock.advance(BLOCK_SECONDS)
             for chain in self.chains:
                 await self._generate(chain)
+            if self.anvil is not None and self.anvil.running:
+                await self.anvil.mine(self.clock.now())
         for chain in self.chains:
             await self.agree(chain)
 

@@ -1,0 +1,329 @@
+"""What one watch finds out about its leg: the lock in its slot, how deep, how it ended.
+
+Owns: `LegState`: reading the contract's own storage at blocks named by their hashes, and where in
+the chain it changed. Must not know: tasks, health, how transactions are made.
+
+A slot tells everything but since when: the block in which it changed is found by bisection over the
+blocks whose state nodes keep, and remembered by its hash, so that a reorganisation shows. What
+can't be told is an error, never a fact.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from protocol.evm.slots import Claimed, Live, Reading, Refunded, read_slot
+from protocol.swap.facts import Conflict, LockSeen, Spend, SpendKind
+from swapd.chains.answers import rows, table
+from swapd.chains.evm.answers import (
+    Header,
+    Receipt,
+    data,
+    exactly,
+    quantity,
+    receipt,
+    word,
+)
+from swapd.chains.evm.blocks import Blocks
+from swapd.chains.evm.contract import LockTerms, coin_of, parse_coin, shown_preimage
+from swapd.chains.evm.nonces import Entry, Version
+from swapd.chains.evm.rpc import Call, RpcError
+from swapd.chains.evm.sources import Sources
+from swapd.ports import LegWatch, NodeUnreachable
+
+MAX_DATA: Final = 256 * 1024
+"""Bytes of one transaction's calldata, beyond what any node relays."""
+
+ASKED_VERSIONS: Final = 8
+"""Of one nonce, the newest ones, are looked for in mempools and receipts."""
+
+
+Test = Callable[[Reading], bool]
+
+
+class Pending:
+    """What our own ledgers and the mempool say of a leg. Both are hints: they make us wait for or
+    hurry with our own transactions, and hold no fact but preimages, which prove themselves."""
+
+    def __init__(
+        self, lock: Entry | None, spends: Sequence[Entry], seen: Spend | None = None
+    ) -> None:
+        self.lock = lock
+        self.spends = tuple(spends)
+        self.seen = seen
+
+
+class LegState:
+    """Facts of one watch."""
+
+    def __init__(
+        self, watch: LegWatch, terms: LockTerms, sources: Sources, blocks: Blocks, history: int
+    ) -> None:
+        self.watch = watch
+        self.terms = terms
+        self._sources = sources
+        self._blocks = blocks
+        self._history = history
+        self._live: Header | None = None
+        self._spent: tuple[Header, Reading] | None = None
+        self._ended: tuple[Header, str] | None = None
+        self._makers: dict[tuple[bytes, bytes], str] = {}
+
+    async def look(
+        self, head: Header, final: Header | None, pending: Pending
+    ) -> tuple[tuple[LockSeen, ...], Conflict | None]:
+        """The lock and what conflicts with our own, at `head`. Raises ChainError."""
+        now = await self._reading(head)
+        await self._forget_what_left()
+        if isinstance(now, Live):
+            self._spent = None
+            if self._live is None:
+                self._live = await self._since(head, lambda found: isinstance(found, Live))
+            depth = self._depth(head, self._live, final)
+            seen = await self._unconfirmed_spend(pending)
+            txid = await self._made_by(self._live, self.terms.swap.hashlock)
+            return (self._lock(depth, seen, txid),), None
+        if isinstance(now, Claimed | Refunded):
+            if self._spent is None:
+                kind = type(now)
+                first = await self._since(head, lambda found: isinstance(found, kind))
+                self._spent = (first, now)
+        elif self._live is not None and self._spent is None:
+            self._spent = await self._overwritten(head, self._live)
+        if self._spent is not None:
+            return (await self._spent_lock(head, final, *self._spent),), None
+        mined = await self._own_claim(head, final, pending)
+        if mined is not None:
+            return (mined,), None
+        return await self._unlocked(head, final, pending)
+
+    # --- the slot ---
+
+    async def _reading(self, block: Header) -> Reading:
+        contract, key = self.terms.contract, self.terms.key
+        call: Call = ("eth_getStorageAt", ("0x" + contract.hex(), "0x" + key.hex()))
+        [answer] = await self._sources.at(block, [call])
+        if isinstance(answer, RpcError):
+            raise NodeUnreachable(f"block {block.number} has left the chain, or its state the node")
+        return read_slot(self.terms.swap, word(answer))
+
+    async def _forget_what_left(self) -> None:
+        if self._live is not None and not await self._blocks.holds(self._live):
+            self._live = None
+        if self._spent is not None and not await self._blocks.holds(self._spent[0]):
+            self._spent = None
+        if self._ended is not None and not await self._blocks.holds(self._ended[0]):
+            self._ended = None
+
+    async def _since(self, head: Header, wanted: Test) -> Header:
+        """The first block with such a reading, which `head` has: no deeper than nodes can tell, so
+        that what is older counts as that old at least."""
+
+        async def holds(block: Header) -> bool:
+            return wanted(await self._reading(block))
+
+        low = max(self.watch.since_height - 1, head.number - self._history, 0)
+        if low >= head.number:
+            return head
+        # Usually it has just happened: look near the head before going back.
+        near = max(low, head.number - 4)
+        if near > low and not await holds(await self._blocks.at(near)):
+            return await self._blocks.first(near, head, holds)
+        oldest = await self._blocks.at(low)
+        if await holds(oldest):
+            return oldest
+        return await self._blocks.first(low, head, holds)
+
+    async def _overwritten(self, head: Header, live: Header) -> tuple[Header, Reading]:
+        """Our lock is gone and the slot is in use for something else: what it was right after."""
+
+        async def gone(block: Header) -> bool:
+            return not isinstance(await self._reading(block), Live)
+
+        low = max(live.number, head.number - self._history)
+        if low != live.number and await gone(await self._blocks.at(low)):
+            raise NodeUnreachable("the slot was used again before we could see how the lock ended")
+        first = await self._blocks.first(low, head, gone)
+        found = await self._reading(first)
+        if not isinstance(found, Claimed | Refunded):
+            raise NodeUnreachable("the slot was used again in the block in which the lock ended")
+        return first, found
+
+    def _depth(self, head: Header, since: Header, final: Header | None) -> int:
+        """Confirmations; where the chain says what is final, the agreed depth is reached then and
+        not before."""
+        depth = head.number - since.number + 1
+        agreed = self.watch.leg.depth
+        if not self.terms.finalized:
+            return depth
+        if final is not None and since.number <= final.number:
+            return max(depth, agreed)
+        return max(1, min(depth, agreed - 1))
+
+    # --- what is seen ---
+
+    def _lock(self, depth: int, spend: Spend | None, txid: str = "") -> LockSeen:
+        return LockSeen(
+            ref=self.terms.ref,
+            units=int(self.watch.leg.amount.units),
+            depth=depth,
+            spend=spend,
+            ours=bool(self.watch.own_inputs),
+            txid=txid,
+        )
+
+    async def _spent_lock(
+        self, head: Header, final: Header | None, block: Header, how: Reading
+    ) -> LockSeen:
+        depth = self._depth(head, block, final)
+        if isinstance(how, Claimed):
+            txid = await self._made_by(block, how.preimage)
+            spend = Spend(SpendKind.CLAIM, txid or block.hash.hex(), depth, how.preimage)
+        else:
+            txid = await self._made_by(block, self.terms.swap.hashlock)
+            spend = Spend(SpendKind.REFUND, txid or block.hash.hex(), depth)
+        if self._live is None:
+            return self._lock(depth, spend)
+        made = await self._made_by(self._live, self.terms.swap.hashlock)
+        return self._lock(max(depth, self._depth(head, self._live, final)), spend, made)
+
+    async def _made_by(self, block: Header, named: bytes) -> str:
+        """The transaction of a block that is about this slot and names the hashlock or the
+        preimage; for people, so that it is empty where nobody tells."""
+        known = self._makers.get((block.hash, named))
+        if known is not None:
+            return known
+        asked: Call = ("eth_getBlockByHash", (block.name, True))
+        found = ""
+        for [answer] in await self._sources.hints(asked):
+            if answer is None or isinstance(answer, RpcError):
+                continue
+            for item in rows(table(answer).get("transactions")):
+                found = found or self._about(table(item), named)
+        if found:
+            self._makers[block.hash, named] = found
+        return found
+
+    def _about(self, tx: Mapping[str, Any], named: bytes) -> str:
+        sent = data(tx.get("input"), MAX_DATA)
+        slot = bytes([self.terms.swap.slot]) + self.terms.swap.expiry.to_bytes(5, "big")
+        if named not in sent or slot not in sent:
+            return ""
+        return exactly(tx.get("hash"), 32).hex()
+
+    async def _receipts(self, versions: Sequence[Version]) -> list[Receipt | None]:
+        if not versions:
+            return []
+        calls: list[Call] = [("eth_getTransactionReceipt", ("0x" + v.txid,)) for v in versions]
+        answers = await self._sources.told(calls, "receipts")
+        return [None if isinstance(each, RpcError) else receipt(each) for each in answers]
+
+    async def _own_claim(
+        self, head: Header, final: Header | None, pending: Pending
+    ) -> LockSeen | None:
+        """The slot tells nothing of this lock any more, but our own claim of it was mined."""
+        versions = [v for e in pending.spends if e.purpose.startswith("claim") for v in e.versions]
+        sent = [v for v in versions if v.sent][-ASKED_VERSIONS:]
+        for version, found in zip(sent, await self._receipts(sent), strict=True):
+            if found is None or not found.success or found.number > head.number:
+                continue
+            block = await self._blocks.at(found.number)
+            if block.hash == found.block:
+                shown = shown_preimage(version.raw, self.watch.hashlock)
+                depth = self._depth(head, block, final)
+                return self._lock(depth, Spend(SpendKind.CLAIM, found.txid, depth, shown))
+        return None
+
+    async def _unconfirmed_spend(self, pending: Pending) -> Spend | None:
+        """A spend that waits for its block: somebody's claim that shows the preimage, or ours."""
+        if pending.seen is not None:
+            return pending.seen
+        for entry in pending.spends:
+            waiting = await self._waiting(entry)
+            if waiting is None:
+                continue
+            if entry.purpose.startswith("claim"):
+                shown = shown_preimage(waiting.raw, self.watch.hashlock)
+                return Spend(SpendKind.CLAIM, waiting.txid, 0, shown)
+            return Spend(SpendKind.REFUND, waiting.txid, 0)
+        return None
+
+    async def _waiting(self, entry: Entry) -> Version | None:
+        """The version of an entry that a node has in its mempool."""
+        versions = [v for v in entry.versions if v.sent][-ASKED_VERSIONS:]
+        if not versions:
+            return None
+        calls: list[Call] = [("eth_getTransactionByHash", ("0x" + v.txid,)) for v in versions]
+        waiting: Version | None = None
+        for answers in await self._sources.hints(*calls):
+            for version, answer in zip(versions, answers, strict=True):
+                if isinstance(answer, dict) and answer.get("blockHash") is None:
+                    waiting = version
+        return waiting
+
+    # --- our own lock that is not there ---
+
+    async def _unlocked(
+        self, head: Header, final: Header | None, pending: Pending
+    ) -> tuple[tuple[LockSeen, ...], Conflict | None]:
+        for coin in self.watch.own_inputs:
+            account, nonce = parse_coin(coin)
+            used = await self._used(head, account)
+            if used > nonce:
+                return (), await self._used_by_another(head, final, account, nonce, pending.lock)
+            deadline = self.watch.deadline
+            if deadline and head.time > deadline:
+                return (), await self._too_late(head, final, deadline)
+            entry = pending.lock
+            if entry is None or entry.nonce != nonce:
+                continue
+            waiting = await self._waiting(entry)
+            if waiting is not None and waiting.kind == "lock":
+                return (self._lock(0, None, waiting.txid),), None
+            if waiting is not None:
+                return (), Conflict(waiting.txid, 0)
+        return (), None
+
+    async def _used(self, block: Header, account: bytes) -> int:
+        call: Call = ("eth_getTransactionCount", ("0x" + account.hex(),))
+        [answer] = await self._sources.at(block, [call])
+        if isinstance(answer, RpcError):
+            raise NodeUnreachable(f"block {block.number} has left the chain, or its state the node")
+        return quantity(answer)
+
+    async def _used_by_another(
+        self, head: Header, final: Header | None, account: bytes, nonce: int, entry: Entry | None
+    ) -> Conflict:
+        if self._ended is None:
+
+            async def used(block: Header) -> bool:
+                return await self._used(block, account) > nonce
+
+            low = max(self.watch.since_height - 1, head.number - self._history, 0)
+            oldest = await self._blocks.at(low)
+            if await used(oldest):
+                block = oldest
+            else:
+                block = await self._blocks.first(low, head, used)
+            txid = await self._spender(entry) or coin_of(account, nonce)
+            self._ended = (block, txid)
+        return Conflict(self._ended[1], self._depth(head, self._ended[0], final))
+
+    async def _spender(self, entry: Entry | None) -> str | None:
+        versions = () if entry is None else entry.versions[-ASKED_VERSIONS:]
+        for found in await self._receipts(versions):
+            if found is not None:
+                return found.txid
+        return None
+
+    async def _too_late(self, head: Header, final: Header | None, deadline: int) -> Conflict:
+        """The lock's deadline has passed in a block without it: it does nothing any more."""
+        if self._ended is None:
+
+            async def late(block: Header) -> bool:
+                return block.time > deadline
+
+            low = max(self.watch.since_height - 1, 0)
+            oldest = await self._blocks.at(low)
+            block = oldest if await late(oldest) else await self._blocks.first(low, head, late)
+            self._ended = (block, "")
+        return Conflict(self._ended[1], self._depth(head, self._ended[0], final))
