@@ -13,6 +13,10 @@ DECODERS: dict[str, tuple[str, ...]] = {
     "protocol/bitcoin/signatures.py": ("bitcoin.signature", "bitcoin.proof"),
     "protocol/bitcoin/tx.py": ("bitcoin.tx", "bitcoin.tx_hex", "bitcoin.spend", "bitcoin.lock"),
     "protocol/codec.py": ("wire.offer", "wire.terms", "wire.message", "wire.items"),
+    "protocol/evm/address.py": ("evm.address", "evm.asset"),
+    "protocol/evm/keccak.py": ("evm.tx", "evm.address"),
+    "protocol/evm/slots.py": ("evm.slot",),
+    "protocol/evm/transactions.py": ("evm.tx",),
     "protocol/gossip.py": ("gossip.validator", "wire.items", "market.intake"),
     "protocol/identity.py": ("read.certificate", "read.retire", "open.signed"),
     "protocol/lease.py": ("read.heartbeat", "read.equivocation", "open.signed"),
@@ -56,8 +60,13 @@ DECODERS: dict[str, tuple[str, ...]] = {
     "swapd/tower/vault.py": ("tower.vault",),
 }
 
-OURS = {"swapd/keys/derive.py", "swapd/engine/rescue.py"}
-"""Bytes that we made ourselves: keys derived from the seed, what was printed for a rescue."""
+OURS = {
+    "swapd/keys/derive.py",
+    "swapd/engine/rescue.py",
+    "protocol/evm/contract/artifact.py",
+}
+"""Bytes that we made ourselves: keys derived from the seed, what was printed for a rescue, the code
+of the contract that comes with the package."""
 
 CALLS = frozenset(
     {"decode", "convert", "loads", "ParseFromString", "fromhex", "from_bytes", "unpackb",

@@ -8,6 +8,7 @@ from tests.fuzz.target import Target
 from tests.fuzz.targets import (
     bitcoin,
     control,
+    evm,
     gossipsub,
     nodes,
     parties,
@@ -24,6 +25,7 @@ from tests.fuzz.targets import (
 TARGETS: tuple[Target, ...] = (
     *wire.TARGETS,
     *bitcoin.TARGETS,
+    *evm.TARGETS,
     *gossipsub.TARGETS,
     *sockets.TARGETS,
     *nodes.TARGETS,

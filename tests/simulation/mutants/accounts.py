@@ -102,7 +102,7 @@ MUTANTS = (
         FEES,
         "    step = -(-previous.fee_rate * view.fee_step_percent // 100)\n",
         "    step = 0\n",
-        tiers=("mixed", "tests"),
+        tiers=("tests",),
         tests=LEGS,
     ),
     Mutant(
