@@ -17,7 +17,12 @@ from tests.protocol.evm import make_vectors
 Json = dict[str, Any]
 VECTORS: Json = json.loads(make_vectors.TARGET.read_text("utf-8"))
 KEY = coincurve.PrivateKey(bytes.fromhex(VECTORS["key"]))
-MEANINGS = {"live": Live, "claimed": Claimed, "refunded": Refunded, "other": Other}
+MEANINGS: dict[str, type[object]] = {
+    "live": Live,
+    "claimed": Claimed,
+    "refunded": Refunded,
+    "other": Other,
+}
 
 
 def terms_of(case: Json) -> SlotTerms:
