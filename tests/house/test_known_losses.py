@@ -11,7 +11,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 PAGE = PROJECT / "docs" / "known-losses.md"
 NAMED = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 LATER = "later, issue 5"
-"""Classes of contracts and tokens, which there are none of yet."""
+"""Classes of tokens, of which not all is shown yet."""
 
 
 def rows() -> list[list[str]]:
@@ -44,5 +44,5 @@ def test_a_known_loss_has_a_defence_and_tests_that_exist(row: list[str]) -> None
 
 def test_no_class_left_for_later_is_one_of_the_chains_we_have() -> None:
     later = [happened for happened, _, tests in rows() if tests == LATER]
-    assert len(later) == 2
+    assert len(later) <= 1
     assert all("oken" in happened or "contract" in happened for happened in later)
