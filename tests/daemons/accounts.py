@@ -1,11 +1,14 @@
-"""Owns a fleet whose daemons also swap on a chain of accounts: one anvil for all, contracts and a
-token on it, money in everybody's two accounts.
+"""Owns a fleet whose daemons also swap on chains of accounts: one anvil a chain for all of them,
+contracts and a token on it, money in everybody's two accounts.
 
-Knows the daemons as `fleet` does; their accounts from their words, as any wallet would.
+Knows the daemons as `fleet` does; their accounts from their words, as any wallet would. A chain is
+named by its coin: ETH (with the token USDC), and BETH (with BUSDC) where there are two.
 """
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from itertools import combinations
+from pathlib import Path
 from typing import Any, Final
 
 import trio
@@ -13,8 +16,9 @@ import trio
 from protocol.assets import AssetId
 from protocol.bitcoin.params import BITCOIN_REGTEST, LITECOIN_REGTEST
 from protocol.evm import calls
-from protocol.evm.address import account_of, checksummed, create2
+from protocol.evm.address import account_of, checksummed
 from protocol.evm.contract import artifact
+from protocol.evm.legs import contract_of
 from swapd.keys import words
 from swapd.keys.signer import SeedSigner
 from tests.daemons.fleet import Fleet
@@ -29,106 +33,146 @@ SOON: Final = 0
 """A second after the block before: nothing here may be ahead of the clock."""
 
 PAST: Final = 1000
-"""Seconds before the clock's beginning at which the chain begins."""
+"""Seconds before the clock's beginning at which the chains begin."""
 
-DECIMALS: Final = {"BTC": 8, "LTC": 8, "ETH": 18, "USDC": 6}
+TOKENS: Final = {"ETH": "USDC", "BETH": "BUSDC"}
+"""By the coin of their chain."""
+
+NUMBERS: Final = {"ETH": 31337, "BETH": 31338}
+COINS: Final = {asset: coin for coin, token in TOKENS.items() for asset in (coin, token)}
+"""By asset, the coin in which its chain is paid."""
+
+_TOKEN_DECIMALS: Final = 6
 
 
-class AccountFleet(Fleet):
-    """See the module. `pair` is "BTC/ETH" and the like."""
+class AccountChain:
+    """One anvil with the contracts and a token."""
 
-    def __init__(self, world: World, anvil: Anvil, pair: str, **more: Any) -> None:
-        self.anvil = anvil
+    def __init__(self, coin: str, folder: Path) -> None:
+        self.coin = coin
+        self.anvil = Anvil(folder, chain_id=NUMBERS[coin])
         self.token = b""
-        super().__init__(world, **more)
-        self.pair = pair
 
-    @classmethod
-    @asynccontextmanager
-    async def open(
-        cls, pair: str, *, parties: Sequence[str] = ("maker", "taker"), **more: Any
-    ) -> AsyncIterator["AccountFleet"]:
-        """World, anvil and fleet, the daemons not started; all ended at the end."""
-        chains = [chain for chain in CHAINS if chain in pair.split("/")]
-        async with World.open(parties, chains=chains or ["BTC"]) as world:
-            anvil = Anvil(world.folder / "anvil")
-            world.anvil = anvil
-            fleet = cls(world, anvil, pair, parties=parties, **more)
-            try:
-                await anvil.start(world.clock.now() - PAST)
-                await fleet._furnish()
-                yield fleet
-            finally:
-                await fleet.stop()
-                await fleet.kill()
-                await anvil.kill()
-
-    async def _furnish(self) -> None:
+    async def start(self, now: int) -> None:
         """The token and both contracts."""
-        self.token = await self.anvil.create_token(decimals=DECIMALS["USDC"], now=SOON)
+        await self.anvil.start(now)
+        self.token = await self.anvil.create_token(decimals=_TOKEN_DECIMALS, now=SOON)
         for code in (artifact.native().init_code(), artifact.token().init_code(self.token)):
             await self.anvil.deploy(code, now=SOON)
 
-    def asset(self, name: str) -> AssetId:
-        """The id of an asset by its ticker."""
-        found = {
-            "BTC": BITCOIN_REGTEST.asset_id,
-            "LTC": LITECOIN_REGTEST.asset_id,
-            "ETH": "eip155:31337/slip44:60",
-            "USDC": f"eip155:31337/erc20:{checksummed(self.token)}",
+    def assets(self) -> dict[str, AssetId]:
+        """Ids by ticker."""
+        chain = f"eip155:{NUMBERS[self.coin]}"
+        return {
+            self.coin: AssetId(f"{chain}/slip44:60"),
+            TOKENS[self.coin]: AssetId(f"{chain}/erc20:{checksummed(self.token)}"),
         }
-        return AssetId(found[name])
 
-    def tables(self) -> tuple[str, ...]:
-        """What an operator writes for this chain, and the token if it is swapped."""
+    def tables(self, *, token: bool) -> tuple[str, ...]:
+        """What an operator writes for this chain."""
+        name = f"evm.{self.coin.lower()}"
         chain = (
-            "[evm.eth]",
-            "chain_id = 31337",
+            f"[{name}]",
+            f"chain_id = {NUMBERS[self.coin]}",
             f'own_endpoints = ["{self.anvil.url}"]',
             "poll_ms = 50",
         )
-        if "USDC" not in self.pair:
+        if not token:
             return chain
         return (
             *chain,
-            "[evm.eth.tokens.usdc]",
+            f"[{name}.tokens.{TOKENS[self.coin].lower()}]",
             f'address = "{checksummed(self.token)}"',
-            "decimals = 6",
+            f"decimals = {_TOKEN_DECIMALS}",
             'symbol = "TEST"',
             'minimum = "1"',
         )
 
-    async def start(self) -> None:
-        """As every fleet, after its accounts have money."""
-        one, other = (self.asset(name) for name in self.pair.split("/"))
-        pairs = {"market.pairs": f"{one} {other}"}
-        self.relay.settings.update(pairs)
-        self._settings.update(pairs)
-        await super().start()
-        if "USDC" in self.pair:
-            for daemon in self.daemons.values():
-                await self._until_approved(daemon)
+    async def enrich(self, locks: bytes, claims: bytes) -> None:
+        """Money for one daemon."""
+        await self.anvil.give(locks, 100 * ETHER)
+        await self.anvil.give(claims, ETHER)
+        mint = MINT + calls.padded(locks) + calls.uint(10**5 * 10**_TOKEN_DECIMALS)
+        await self.anvil.send(SOMEONE, self.token, mint, now=SOON)
 
-    async def _until_approved(self, daemon: SwapdProcess) -> None:
-        """Its contract may draw the token: the daemon sees to it by itself."""
-        contract = create2(artifact.DEPLOYER, artifact.SALT, artifact.token().init_code(self.token))
-        asked = calls.allowance(self.accounts(daemon)[0], contract)
+    async def until_approved(self, locks: bytes) -> None:
+        """The contract may draw the token: the daemon sees to it by itself."""
+        asked = calls.allowance(locks, contract_of(self.token))
         with trio.fail_after(60):
             while not any(await self.anvil.read(self.token, asked)):
                 await self.anvil.mine(SOON)
                 await trio.sleep(0.05)
 
-    async def prepare(self) -> None:
-        """The daemons know the chain, and their accounts have money."""
-        for daemon in self.daemons.values():
-            daemon.tables = self.tables()
-            locks, claims = self.accounts(daemon)
-            await self.anvil.give(locks, 100 * ETHER)
-            await self.anvil.give(claims, ETHER)
-            mint = MINT + calls.padded(locks) + calls.uint(10_000 * 10 ** DECIMALS["USDC"])
-            await self.anvil.send(SOMEONE, self.token, mint, now=SOON)
+    async def held(self, asset: str, accounts: Sequence[bytes]) -> int:
+        """Units of the coin or the token."""
+        if asset == self.coin:
+            return sum([await self.anvil.balance(account) for account in accounts])
+        answers = [await self.anvil.read(self.token, calls.balance_of(a)) for a in accounts]
+        return sum(int.from_bytes(answer, "big") for answer in answers)
 
-    def accounts(self, daemon: SwapdProcess) -> tuple[bytes, bytes]:
+
+class AccountFleet(Fleet):
+    """See the module. `assets` are the tickers of what is swapped."""
+
+    def __init__(self, world: World, assets: Sequence[str], **more: Any) -> None:
+        self.assets = tuple(assets)
+        coins = dict.fromkeys(COINS[asset] for asset in self.assets if asset in COINS)
+        self.accounts = {coin: AccountChain(coin, world.folder / coin) for coin in coins}
+        super().__init__(world, **more)
+        self.pair = "/".join(self.assets[:2])
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, assets: Sequence[str], *, parties: Sequence[str] = ("maker", "taker"), **more: Any
+    ) -> AsyncIterator["AccountFleet"]:
+        """World, anvils and fleet, the daemons not started; all ended at the end."""
+        chains = [chain for chain in CHAINS if chain in assets] or [CHAINS[0]]
+        async with World.open(parties, chains=chains) as world:
+            fleet = cls(world, assets, parties=parties, **more)
+            world.anvils = [chain.anvil for chain in fleet.accounts.values()]
+            try:
+                for chain in fleet.accounts.values():
+                    await chain.start(world.clock.now() - PAST)
+                yield fleet
+            finally:
+                await fleet.stop()
+                await fleet.kill()
+                for chain in fleet.accounts.values():
+                    await chain.anvil.kill()
+
+    def chain_of(self, asset: str) -> AccountChain:
+        """The chain of accounts that an asset is on."""
+        return self.accounts[COINS[asset]]
+
+    def asset(self, name: str) -> AssetId:
+        """The id of an asset by its ticker."""
+        if name in COINS:
+            return self.chain_of(name).assets()[name]
+        return AssetId({"BTC": BITCOIN_REGTEST, "LTC": LITECOIN_REGTEST}[name].asset_id)
+
+    async def start(self) -> None:
+        """As every fleet, after its accounts have money."""
+        pairs = ",".join(
+            f"{self.asset(a)} {self.asset(b)}" for a, b in combinations(self.assets, 2)
+        )
+        for settings in (self.relay.settings, self._settings):
+            settings["market.pairs"] = pairs
+        await super().start()
+        for chain in self.accounts.values():
+            if TOKENS[chain.coin] in self.assets:
+                for daemon in self.daemons.values():
+                    await chain.until_approved(self.accounts_of(daemon)[0])
+
+    async def prepare(self) -> None:
+        """The daemons know the chains, and their accounts have money."""
+        for daemon in self.daemons.values():
+            for chain in self.accounts.values():
+                token = TOKENS[chain.coin] in self.assets
+                daemon.tables = (*daemon.tables, *chain.tables(token=token))
+                await chain.enrich(*self.accounts_of(daemon))
+
+    def accounts_of(self, daemon: SwapdProcess) -> tuple[bytes, bytes]:
         """Of a daemon: the one that locks, the one that claims."""
         seed = words.seed_of(words.entropy_of(daemon.words))
         signer = SeedSigner(seed, test_network=True, entropy=bytes)
@@ -137,28 +181,26 @@ class AccountFleet(Fleet):
 
     async def depth(self, chain: str, txid: str) -> int | None:
         """Of a transaction on any of the chains."""
-        if chain in {"BTC", "LTC"}:
+        if chain not in COINS:
             return await super().depth(chain, txid)
-        tx = await self.anvil.rpc("eth_getTransactionByHash", "0x" + txid)
+        anvil = self.chain_of(chain).anvil
+        tx = await anvil.rpc("eth_getTransactionByHash", "0x" + txid)
         if tx is None:
             return None
         if tx["blockNumber"] is None:
             return 0
-        return await self.anvil.height() - int(tx["blockNumber"], 16) + 1
+        return await anvil.height() - int(tx["blockNumber"], 16) + 1
 
     async def holdings(self, name: str, chain: str) -> int:
-        """What a party has, in base units: of assets on the chain of accounts in both accounts."""
-        if chain in {"BTC", "LTC"}:
+        """What a party has, in base units: of assets on a chain of accounts in both accounts."""
+        if chain not in COINS:
             return await super().holdings(name, chain)
-        accounts = self.accounts(self[name])
-        if chain == "ETH":
-            return sum([await self.anvil.balance(account) for account in accounts])
-        answers = [await self.anvil.read(self.token, calls.balance_of(a)) for a in accounts]
-        return sum(int.from_bytes(answer, "big") for answer in answers)
+        return await self.chain_of(chain).held(chain, self.accounts_of(self[name]))
 
     async def fee(self, chain: str, txid: str) -> int:
         """What a transaction cost, by its receipt or its inputs."""
-        if chain in {"BTC", "LTC"}:
+        if chain not in COINS:
             return await super().fee(chain, txid)
-        receipt = await self.anvil.rpc("eth_getTransactionReceipt", "0x" + txid)
+        asked = "0x" + txid
+        receipt = await self.chain_of(chain).anvil.rpc("eth_getTransactionReceipt", asked)
         return int(receipt["gasUsed"], 16) * int(receipt["effectiveGasPrice"], 16)

@@ -62,7 +62,7 @@ async def _fleet(plan: Plan, say: Narrator) -> AsyncIterator[Fleet]:
     own = [_NODES[asset] for asset in (plan.pay, plan.get) if asset in _NODES]
     each = f"{own[0]} for the maker, the taker and a miner, and " if own else ""
     say(f"starting nodes: {each}an anvil, with our contracts and a test token on it")
-    async with AccountFleet.open(plan.pair) as fleet:
+    async with AccountFleet.open([plan.pay, plan.get]) as fleet:
         yield fleet
 
 

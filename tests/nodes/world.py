@@ -107,8 +107,8 @@ class World:
         }
         self.funder.wallet = FUNDER_WALLET
         self.clock = TestClock(self.folder / "clock", self.nodes())
-        self.anvil: Anvil | None = None
-        """A chain of accounts that keeps step, if somebody has put one there."""
+        self.anvils: list[Anvil] = []
+        """Chains of accounts that keep step, if somebody has put some there."""
         self._nobody: dict[Chain, str] = {}
 
     @classmethod
@@ -258,8 +258,9 @@ class World:
             await self.clock.advance(BLOCK_SECONDS)
             for chain in self.chains:
                 await self._generate(chain)
-            if self.anvil is not None and self.anvil.running:
-                await self.anvil.mine(self.clock.now())
+            for anvil in self.anvils:
+                if anvil.running:
+                    await anvil.mine(self.clock.now())
         for chain in self.chains:
             await self.agree(chain)
 

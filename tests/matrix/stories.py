@@ -1,0 +1,134 @@
+"""Owns the ways in which one swap between a maker and a taker can go, for any pair of assets.
+
+Each story starts with both daemons up and no swap open and ends so; it says how both ended.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from tests.daemons.accounts import COINS, AccountFleet
+
+AMOUNTS: Final = {
+    "BTC": "0.02", "LTC": "0.5", "ETH": "0.5", "BETH": "0.5", "USDC": "300", "BUSDC": "300",
+}  # fmt: skip
+"""What the maker sells. Sold and bought amounts are of like size, whatever coins are worth."""
+
+_PAYS: Final = {
+    "BTC": 0.015, "LTC": 0.4, "ETH": 0.4, "BETH": 0.4, "USDC": 250.0, "BUSDC": 250.0,
+}  # fmt: skip
+
+FEES: Final = {"BTC": 10**5, "LTC": 10**5, "ETH": 5 * 10**15, "BETH": 5 * 10**15}
+"""More than all fees of a story are, in base units of what they are paid in."""
+
+COMPLETED: Final = ("completed", "completed")
+REFUNDED: Final = ("refunded", "refunded")
+
+Ends = tuple[str, str]
+Story = Callable[[AccountFleet, str, str], Awaitable[Ends]]
+
+
+async def _take(fleet: AccountFleet, pay: str, get: str) -> str:
+    price = _PAYS[pay] / float(AMOUNTS[get])
+    fleet.pair = f"{get}/{pay}"
+    sold = f"{AMOUNTS[get]} {get}"
+    offer = await fleet.post("maker", sold, buy=pay, price=f"{price:.6f}", seen_by=["taker"])
+    return await fleet.take("taker", offer)
+
+
+async def _ends(fleet: AccountFleet, swap_id: str) -> Ends:
+    return await fleet.phase("maker", swap_id), await fleet.phase("taker", swap_id)
+
+
+async def _leg(fleet: AccountFleet, name: str, swap_id: str, leg: str) -> tuple[str, int]:
+    told = await fleet.swap(name, swap_id)
+    found = next(each for each in told["legs"] if each["name"] == leg)
+    return found["status"], found["depth"]
+
+
+async def _expiry(fleet: AccountFleet, name: str, swap_id: str, leg: str) -> int:
+    told = await fleet.swap(name, swap_id)
+    return int(next(each["expiry"] for each in told["legs"] if each["name"] == leg))
+
+
+async def happy(fleet: AccountFleet, pay: str, get: str) -> Ends:
+    """Both do what they agreed."""
+    swap_id = await _take(fleet, pay, get)
+    await fleet.until_ended(swap_id)
+    return await _ends(fleet, swap_id)
+
+
+async def refund_a(fleet: AccountFleet, pay: str, get: str) -> Ends:
+    """The maker dies before it locks: the taker takes its lock back."""
+    swap_id = await _take(fleet, pay, get)
+    await fleet["maker"].kill()
+
+    async def is_locked() -> bool:
+        return (await _leg(fleet, "taker", swap_id, "i"))[1] > 0
+
+    await fleet.until(is_locked)
+    await fleet.pass_blocks_to(await _expiry(fleet, "taker", swap_id, "i"))
+    await fleet["maker"].start()
+    await fleet.until_ended(swap_id)
+    return await _ends(fleet, swap_id)
+
+
+async def refund_b(fleet: AccountFleet, pay: str, get: str) -> Ends:
+    """The taker dies when both have locked, before it shows its secret: both take theirs back."""
+    swap_id = await _take(fleet, pay, get)
+
+    async def is_locked() -> bool:
+        status, _ = await _leg(fleet, "maker", swap_id, "p")
+        return status != "unseen"
+
+    await fleet.until(is_locked)
+    await fleet["taker"].kill()
+    await fleet.pass_blocks_to(await _expiry(fleet, "maker", swap_id, "p"))
+
+    async def is_back() -> bool:
+        return await fleet.phase("maker", swap_id) == "refunded"
+
+    await fleet.until(is_back)
+    await fleet.pass_blocks_to(await _expiry(fleet, "maker", swap_id, "i"))
+    await fleet["taker"].start()
+    await fleet.until_ended(swap_id)
+    return await _ends(fleet, swap_id)
+
+
+async def crash(fleet: AccountFleet, pay: str, get: str) -> Ends:
+    """One daemon is killed and started again with every block, then the other."""
+    swap_id = await _take(fleet, pay, get)
+    names = ("maker", "taker")
+    for number in range(30):
+        ends = await _ends(fleet, swap_id)
+        if ends == COMPLETED:
+            return ends
+        await fleet.restart(names[number % 2], politely=False)
+        await fleet.block()
+    return await _ends(fleet, swap_id)
+
+
+STORIES: Final[dict[str, tuple[Story, frozenset[Ends]]]] = {
+    "happy": (happy, frozenset({COMPLETED})),
+    "refund A": (refund_a, frozenset({("never_funded", "refunded")})),
+    "refund B": (refund_b, frozenset({REFUNDED})),
+    "crash": (crash, frozenset({COMPLETED})),
+}
+"""By name: the story and how it may end for maker and taker."""
+
+
+def expected(pay: str, get: str, ends: Ends, units: dict[str, int]) -> dict[tuple[str, str], int]:
+    """By party and asset, what a balance moves by, fees apart."""
+    moved: dict[tuple[str, str], int] = {}
+    if ends == COMPLETED:
+        moved = {
+            ("maker", get): -units[get],
+            ("maker", pay): units[pay],
+            ("taker", pay): -units[pay],
+            ("taker", get): units[get],
+        }
+    return moved
+
+
+def fee_coin(asset: str) -> str:
+    """What the fees of an asset's chain are paid in."""
+    return COINS.get(asset, asset)
