@@ -5,7 +5,7 @@ Owns: flags and what a failure looks like on the terminal. Must not know: how th
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version as installed
@@ -20,6 +20,8 @@ from swapd import log, offline, running
 from swapd.clock import FileClock, WallClock
 from swapd.config import Config, ConfigError, Loaded, describe, load
 from swapd.daemon import Daemon
+from swapd.evm import accounts as accounts_of_chains
+from swapd.evm import deploy as deploy_on_chains
 from swapd.failures import explain
 from swapd.keys import initialise
 from swapd.keys.errors import SeedFileMissingError
@@ -410,6 +412,72 @@ async def _recover(config: Config, signer: SeedSigner, path: Path | None) -> Tak
     finally:
         await store.aclose()
     return taken or Taken(content.generation, ())
+
+
+@cli.group()
+def evm() -> None:
+    """Chains with accounts: where your money goes, and the contract that swaps it."""
+
+
+@evm.command("accounts")
+@_common
+@_passphrase_file
+@click.argument("name", required=False)
+def evm_accounts(
+    *,
+    file: Path | None,
+    network: str | None,
+    datadir: str | None,
+    settings: tuple[str, ...],
+    passphrase_file: Path | None,
+    name: str | None,
+) -> None:
+    """The accounts of your seed on each chain under [evm] (or on NAME), what they hold, and which
+    contracts are in place. While no daemon runs."""
+    _on_chains(accounts_of_chains, _load(file, network, datadir, settings), passphrase_file, name)
+
+
+@evm.command("deploy")
+@_common
+@_passphrase_file
+@click.argument("name", required=False)
+def evm_deploy(
+    *,
+    file: Path | None,
+    network: str | None,
+    datadir: str | None,
+    settings: tuple[str, ...],
+    passphrase_file: Path | None,
+    name: str | None,
+) -> None:
+    """Put the swap contract of each asset on each chain under [evm] (or on NAME), where it is not
+    there yet. Anybody can, and once for all: its address follows from its code. While no daemon
+    runs; paid by the account that locks."""
+    _on_chains(deploy_on_chains, _load(file, network, datadir, settings), passphrase_file, name)
+
+
+def _on_chains(
+    command: Callable[..., Awaitable[None]],
+    loaded: Loaded,
+    passphrase_file: Path | None,
+    name: str | None,
+) -> None:
+    """Opens seed and database for a command about chains with accounts."""
+    config = loaded.config
+
+    async def run(signer: SeedSigner, clock: Clock) -> None:
+        store = await SqliteStore.open(config.paths.database, network=config.network.value)
+        try:
+            await command(config, name, store=store, signer=signer, clock=clock, say=click.echo)
+        finally:
+            await store.aclose()
+
+    with _failures():
+        prepare(config.paths)
+        with locked(config.paths.lock):
+            seed = _seed(config, passphrase_file)
+            signer = SeedSigner(seed, test_network=config.network.is_test, entropy=os.urandom)
+            trio.run(run, signer, _clock(config))
 
 
 @cli.command()

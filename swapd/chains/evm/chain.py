@@ -25,6 +25,7 @@ from swapd.chains.evm.health import NodeInfo
 from swapd.chains.evm.node import EvmNode
 from swapd.chains.evm.slots import Slots
 from swapd.ports import (
+    Broadcast,
     BroadcastResult,
     ChainError,
     ChainStatus,
@@ -338,6 +339,16 @@ class EvmChain:
         return await self._funding.sweep(
             self.check_address(destination), await self.node.see(), fee_rate
         )
+
+    async def deploy(self) -> SignedTx:
+        """Sends the transaction that puts the contract of this asset where it belongs. Raises
+        InsufficientFunds, NodeMisconfigured."""
+        info = await self.node.see()
+        signed = await self._funding.deploy(info)
+        result = await self.broadcast(signed.raw)
+        if result.outcome is Broadcast.REJECTED:
+            raise ChainError(f"the contract can't be put there: {result.reason}")
+        return signed
 
     async def build_split(self, count: int, units: int, fee_rate: int) -> SignedTx:  # noqa: ARG002 - an account has no coins
         """Raises ValueError: an account has no coins to split."""

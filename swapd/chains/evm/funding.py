@@ -8,6 +8,7 @@ from typing import Final
 
 from protocol.evm import calls
 from protocol.evm.address import checksummed
+from protocol.evm.contract import artifact
 from protocol.evm.transactions import parse_evm_tx
 from swapd.chains.evm.accounts import CLAIMS, LOCKS, Account, Built, Call
 from swapd.chains.evm.answers import Header
@@ -24,9 +25,20 @@ from swapd.chains.evm.fees import PER
 from swapd.chains.evm.health import NodeInfo
 from swapd.chains.evm.node import EvmNode
 from swapd.chains.evm.nonces import Version
-from swapd.ports import ChainError, Coin, InsufficientFunds, SignedLock, SignedTx
+from swapd.ports import (
+    ChainError,
+    Coin,
+    InsufficientFunds,
+    NodeMisconfigured,
+    SignedLock,
+    SignedTx,
+)
 
 UNLIMITED: Final = 2**256 - 1
+GAS_DEPLOY: Final = 200_000
+GAS_PER_BYTE: Final = 260
+"""200 for each byte of code that stays, 16 for each that is sent, and room for the constructor."""
+
 ENOUGH: Final = 2**255
 """An allowance below it is given again: tokens may count an unlimited one down."""
 
@@ -193,6 +205,24 @@ class Funding:
         return SignedTx(version.raw, version.txid, built.fee, built.fee_rate, coins)
 
     # --- beside swaps ---
+
+    async def deploy(self, info: NodeInfo) -> SignedTx:
+        """The well-known deployer makes our contract. Raises InsufficientFunds, NodeMisconfigured
+        where that deployer is not what it should be."""
+        locks = self.accounts()[LOCKS]
+        if not await self._asset.has_deployer(info.head):
+            where = checksummed(artifact.DEPLOYER)
+            msg = f"the deterministic deployer is not at {where} on this chain: put it there first"
+            raise NodeMisconfigured(msg)
+        data = artifact.SALT + self._asset.init_code
+        gas = GAS_DEPLOY + GAS_PER_BYTE * len(data)
+        rate = info.price.next_rate
+        self._require_gas((await self.holdings(info.head)).lock_gas, gas * (rate // PER), 0)
+        call = Call(artifact.DEPLOYER, 0, data, gas, "deploy")
+        purpose = f"deploy:{self._asset.contract.hex()}"
+        used = await self._node.used(locks.address)
+        built = await locks.build(call, purpose, used=used, rate=rate, price=info.price)
+        return self._signed(built, (coin_of(locks.address, built.nonce),))
 
     async def sweep(self, to: bytes, info: NodeInfo, rate: int) -> SignedTx:
         """All that the account for claims has, to `to`; of the chain's own coin all but the

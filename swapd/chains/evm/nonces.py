@@ -56,7 +56,12 @@ class Entry(Struct, frozen=True):
     nonce: int
     purpose: str
     versions: tuple[Version, ...] = ()
-    holds: int = 0
+    taken: str = "0"
+
+    @property
+    def holds(self) -> int:
+        """Units of the asset that it will take: a number of up to 256 bits, on disk as text."""
+        return int(self.taken)
 
     @property
     def is_own(self) -> bool:
@@ -128,7 +133,7 @@ class Nonces:
                 nonce += 1
             older = self._entries.get(nonce)
             sent = tuple(v for v in older.versions if v.sent) if older is not None else ()
-            await self._write(Entry(nonce, purpose, sent, holds))
+            await self._write(Entry(nonce, purpose, sent, str(holds)))
             self._given[nonce] = trio.current_time()
             return nonce
 
