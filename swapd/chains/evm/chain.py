@@ -321,8 +321,14 @@ class EvmChain:
         return WalletBalance(free, min(have.lock_units, units), 0, 0, 1)
 
     async def unspent(self, addresses: Sequence[str], refs: Sequence[str]) -> tuple[Coin, ...]:  # noqa: ARG002 - an account has no coins
-        """None: an account has a balance, no coins."""
-        return ()
+        """What lies in the account that claims are paid to, beyond what it needs for gas, as one
+        coin; nothing of other accounts."""
+        mine = self.fixed_address(refund=False)
+        if mine is None or mine not in addresses:
+            return ()
+        info = await self.node.see()
+        units = await self._funding.payout(info)
+        return (Coin(mine, units, self.check_address(mine)),) if units > 0 else ()
 
     async def search(self, addresses: Sequence[str]) -> tuple[Coin, ...]:  # noqa: ARG002 - an account has no coins
         """None: an account has a balance, no coins."""

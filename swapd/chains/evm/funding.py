@@ -224,6 +224,12 @@ class Funding:
         built = await locks.build(call, purpose, used=used, rate=rate, price=info.price)
         return self._signed(built, (coin_of(locks.address, built.nonce),))
 
+    async def payout(self, info: NodeInfo) -> int:
+        """What claims have brought in, less the reserve for gas."""
+        have = await self.holdings(info.head)
+        reserve = self._node.config.gas_reserve if self._asset.token is None else 0
+        return max(0, have.claim_units - reserve)
+
     async def sweep(self, to: bytes, info: NodeInfo, rate: int) -> SignedTx:
         """All that the account for claims has, to `to`; of the chain's own coin all but the
         reserve, which pays for claims and refunds to come. Raises InsufficientFunds."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from protocol.assets import AssetId
 from protocol.bitcoin.spends import MAX_SWEEP_INPUTS
+from protocol.kinds import fee_asset_of, pays_own_fees
 from protocol.swap import reading
 from protocol.swap.states import SwapState
 from swapd.api import calls
@@ -92,8 +93,10 @@ class WalletOperations:
             raise ApiError(ErrorName.FEE_RATE_INVALID, str(error)) from error
         total = sum(coin.units for coin in coins)
         return calls.WithdrawResult(
-            sent=self._c.assets.view_units(asset, total - sweep.fee),
-            fee=self._c.assets.view_units(asset, sweep.fee),
+            sent=self._c.assets.view_units(
+                asset, total - sweep.fee if pays_own_fees(asset) else total
+            ),
+            fee=self._c.assets.view_units(fee_asset_of(asset), sweep.fee),
             destination=params.destination,
             coins=len(coins),
             txid=None if params.dry_run else sweep.txid,
@@ -120,7 +123,11 @@ class WalletOperations:
         )
 
     async def _payout(self, asset: AssetId) -> tuple[Coin, ...]:
-        """The confirmed, unspent outputs of our claims and refunds to addresses of the seed."""
+        """The confirmed, unspent outputs of our claims and refunds to addresses of the seed; on a
+        chain with accounts what lies in the account that claims are paid to."""
+        fixed = self._c.world.chains[asset].fixed_address(refund=False)
+        if fixed is not None:
+            return await self._c.world.chains[asset].unspent((fixed,), ())
         addresses = await known_addresses(self._c.world, asset)
         refs = await found_payouts(self._c.world, asset)
         after: bytes | None = None
@@ -138,6 +145,8 @@ class WalletOperations:
     async def _signers(
         self, asset: AssetId, chain: Chain, coins: Iterable[Coin]
     ) -> list[tuple[bytes, SignDigest]]:
+        if chain.fixed_address(refund=False) is not None:
+            return []
         addresses = await known_addresses(self._c.world, asset)
         by_script = {chain.check_address(a): index for a, index in addresses.items()}
         found: list[tuple[bytes, SignDigest]] = []

@@ -15,6 +15,7 @@ from swapd.ports import ChainError, FundsProofInvalid, InsufficientFunds, LegWat
 from tests.chains.evm.bench import (
     ETHER,
     HASHLOCK,
+    MINT,
     PREIMAGE,
     EvmBench,
     conflict,
@@ -346,3 +347,24 @@ async def test_a_node_that_is_gone_is_unknown_and_comes_back(evm: EvmBench) -> N
         await evm.alice.eth.view("leg")
     endpoint._url = there
     assert (await seen(evm.alice.eth)).depth == 2
+
+
+@pytest.mark.parametrize("asset", ["eth", "usdc"])
+async def test_what_claims_brought_in_goes_where_the_operator_wants(
+    evm: EvmBench, asset: str
+) -> None:
+    alice = getattr(evm.alice, asset)
+    claims = checksummed(evm.alice.accounts[1])
+    if asset == "usdc":
+        mint = MINT + calls.padded(evm.alice.accounts[1]) + calls.uint(777)
+        await evm.anvil.send(SOMEONE, evm.token, mint, now=evm.clock.now())
+    [coin] = await alice.unspent((claims,), ())
+    assert await alice.unspent(("0x" + "12" * 20,), ()) == ()
+    to = bytes.fromhex("77" * 20)
+    sweep = await alice.build_sweep((coin,), (), checksummed(to), RATE)
+    await send(alice, sweep)
+    await evm.mine()
+    info = await evm.alice.node.see()
+    arrived = await alice.on_chain.units_of(info.head, to)
+    assert arrived == (777 if asset == "usdc" else coin.units - sweep.fee)
+    assert await evm.anvil.balance(claims) >= evm.config.gas_reserve
