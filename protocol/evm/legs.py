@@ -6,7 +6,7 @@ Owns: how terms become the contract's words. Must not know: nodes, gas, who pays
 import functools
 
 from protocol.assets import AssetId
-from protocol.errors import DecodeError
+from protocol.errors import DecodeError, Refusal, RemoteProtocolError
 from protocol.evm import calls
 from protocol.evm.address import ADDRESS_SIZE, checksummed, create2, parse_address
 from protocol.evm.contract import artifact
@@ -36,6 +36,15 @@ def contract_of(token: bytes | None) -> bytes:
     deployer makes no other code there."""
     code = artifact.native().init_code() if token is None else artifact.token().init_code(token)
     return create2(artifact.DEPLOYER, artifact.SALT, code)
+
+
+def check_payee(asset: AssetId, account: bytes) -> None:
+    """Raises RemoteProtocolError (wrong_key) where coins paid to `account` would be burnt: by the
+    token itself, or by the very contract that pays them (safety rule 16)."""
+    token = token_of(asset)
+    if account in {token, contract_of(token)}:
+        detail = "the claimer is a contract of the swap itself: coins sent there are burnt"
+        raise RemoteProtocolError(Refusal.WRONG_KEY, detail)
 
 
 def slot_terms_of(leg: LegTerms, hashlock: bytes) -> SlotTerms:

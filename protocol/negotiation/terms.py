@@ -12,6 +12,7 @@ from typing import Final
 from msgspec import Struct
 
 from protocol.errors import Refusal
+from protocol.evm.legs import check_payee
 from protocol.kinds import check_parties
 from protocol.limits import NEGOTIATION, SKEW
 from protocol.negotiation.checks import Fill, chains_of
@@ -45,6 +46,12 @@ def build_terms(
         i=(reserve.claim_key_i, part.refund_key_i),
         p=(part.claim_key_p, reserve.refund_key_p),
     )
+    for kind, amount, claimer in (
+        (kind_i, fill.amount_i, reserve.claim_key_i),
+        (kind_p, fill.amount_p, part.claim_key_p),
+    ):
+        if kind is Kind.EVM:
+            check_payee(amount.asset, claimer)
     refuse_unless(len(part.hashlock) == 32, Refusal.WRONG_TERMS, "a hashlock has 32 bytes")
     chain_i, chain_p = chains_of(offer)
     doors = schedule(

@@ -134,7 +134,9 @@ class OfferView(Struct, frozen=True, kw_only=True):
 
 
 class FeeLine(Struct, frozen=True, kw_only=True):
-    """One network fee. `when` says in which case it is paid: always, or only if something."""
+    """One network fee, of what fees on that chain are paid in. `vbytes` is what it is paid for:
+    virtual bytes, or gas on chains with accounts; `fee_rate` base units per 1000 of them. `when`
+    says in which case it is paid: always, or only if something."""
 
     what: str
     amount: AmountView
@@ -205,7 +207,7 @@ class TxView(Struct, frozen=True, kw_only=True):
 
 class SwapLegView(Struct, frozen=True, kw_only=True):
     """One leg. `name` is "i" or "p"; `ours` when we fund it. `script_address` and `script` are the
-    HTLC's; `depth` of `final_depth` confirmations; `transactions` in the order they happened."""
+    HTLC's (on chains with accounts its contract, and the slot); `depth` of `final_depth` confirmations; `transactions` in the order they happened."""
 
     name: str
     ours: bool

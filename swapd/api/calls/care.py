@@ -133,7 +133,8 @@ class RescueTx(Struct, frozen=True, kw_only=True):
 
 class RescueLeg(Struct, frozen=True, kw_only=True):
     """One leg: what to look for on its chain. `descriptor` is empty, with the reason in
-    `descriptor_note`, where its node knows no miniscript."""
+    `descriptor_note`, where its node knows no miniscript; on chains with accounts it is the data
+    that anybody can send to `script_address` to bring the coins home."""
 
     name: str
     ours: bool

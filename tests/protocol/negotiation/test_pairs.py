@@ -11,6 +11,7 @@ from protocol.amounts import Price, Units
 from protocol.assets import AssetId, chain_of
 from protocol.codec import encode
 from protocol.errors import Refusal, RemoteProtocolError
+from protocol.evm.legs import contract_of, token_of
 from protocol.kinds import kind_of
 from protocol.negotiation import maker, taker
 from protocol.negotiation.checks import Side
@@ -179,6 +180,25 @@ STRANGE = {
 @pytest.mark.parametrize("what", STRANGE)
 def test_parties_that_could_not_hold_the_swap_are_refused(what: str) -> None:
     assert refusal(Take(ETH, USDC), parties=STRANGE[what]) is Refusal.WRONG_KEY
+
+
+@pytest.mark.parametrize("sell", [ETH, USDC])
+def test_nobody_is_paid_by_burning_coins_in_the_token_or_the_contract(sell: AssetId) -> None:
+    token = token_of(sell)
+    for account in filter(None, (token, contract_of(token))):
+        parties = {"claim_key_p": account}
+        assert refusal(Take(sell, BTC), parties=parties) is Refusal.WRONG_KEY
+        parties = {"claim_key_i": account}
+        assert refusal(Take(BTC, sell), parties=parties) is Refusal.WRONG_KEY
+
+
+def test_a_token_that_is_named_in_two_ways_is_not_swapped() -> None:
+    lower = AssetId(USDC.lower())
+    UNITS[lower] = UNITS[USDC]
+    try:
+        assert refusal(Take(lower, BTC)) is Refusal.MALFORMED
+    finally:
+        del UNITS[lower]
 
 
 def test_the_slowest_that_either_party_says_of_a_chain_is_agreed() -> None:
