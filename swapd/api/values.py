@@ -207,7 +207,8 @@ class TxView(Struct, frozen=True, kw_only=True):
 
 class SwapLegView(Struct, frozen=True, kw_only=True):
     """One leg. `name` is "i" or "p"; `ours` when we fund it. `script_address` and `script` are the
-    HTLC's (on chains with accounts its contract, and the slot); `depth` of `final_depth` confirmations; `transactions` in the order they happened."""
+    HTLC's (on chains with accounts its contract, and the slot); `depth` of `final_depth`
+    confirmations; `transactions` in the order they happened."""
 
     name: str
     ours: bool

@@ -21,6 +21,7 @@ class Fate(NamedTuple):
 
     got: bool  # the other leg is ours
     taken: bool  # the other side claimed our leg
+    fooled: bool  # it claimed a stranger's output, taken for our leg by a life that forgot
     back: bool  # our leg came back
     left: int  # units of ours that still lie in our script
     locked: int  # confirmed exact locks of ours
@@ -44,8 +45,11 @@ def fate_of(diary: Diary, books: Mapping[str, Books]) -> Fate:
         kind == "refund" and _pays(books[own.family], output, diary, own)
         for output, kind in zip(locks, kinds, strict=True)
     )
+    claimed = [o for o, kind in zip(locks, kinds, strict=True) if kind == "claim"]
+    taken = any(diary.has_locked(output.ref) for output in claimed)
     left = sum(o.units for o, kind in zip(locks, kinds, strict=True) if not kind)
-    return Fate(got, "claim" in kinds, back, left, sum(o.units == own.units for o in locks))
+    exact = sum(o.units == own.units for o in locks)
+    return Fate(got, taken, bool(claimed) and not taken, back, left, exact)
 
 
 def _pays(books: Books, output: Output, diary: Diary, leg: Leg) -> bool:
@@ -69,7 +73,7 @@ def judge(diary: Diary, books: Mapping[str, Books], violated: str = "") -> list[
         wrong.append(f"THEFT: its leg was claimed, the other leg is not its own; it says {end!r}")
     elif robbed and end in GOOD_ENDS:
         wrong.append(f"it lost ({violated}) and says {end!r}")
-    elif end == "lost" and not robbed:
+    elif end == "lost" and not robbed and not (fate.fooled and not fate.got):
         wrong.append("it says lost, and is not")
     if end == "completed" and not fate.got:
         wrong.append("it says completed; the other leg is not its own")

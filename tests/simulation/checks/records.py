@@ -60,8 +60,12 @@ class Diary:
     def is_own_lock(self, ref: str) -> bool:
         """Whether an output of its own script is its lock: of a transaction that it sent, or one
         that it takes for its own because it may have forgotten."""
+        return ref in self.adopted or self.has_locked(ref)
+
+    def has_locked(self, ref: str) -> bool:
+        """Whether an output is of a lock that it sent, in whichever life."""
         sent = {txid for _, purpose, txid, _ in self.sent if purpose == "lock"}
-        return ref in self.adopted or ref.rpartition(":")[0] in sent
+        return ref.rpartition(":")[0] in sent
 
     def is_paid(self, leg: Leg, outputs: Sequence[tuple[Hashable, int]]) -> bool:
         """Whether the outputs of a spend of a leg pay this party. A contract pays its due, whoever
