@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FRESH_SEEDS = 30
 """Of the pure tier, by count and not by time: about a minute of two cores."""
 
-FRESH_MIXED = 6
+FRESH_MIXED = 2
 """Of the worlds with accounts, in which the rest is the pure tier's."""
 
 ALWAYS_SEEDS = range(40, 43)
