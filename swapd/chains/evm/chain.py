@@ -158,6 +158,8 @@ class EvmChain:
         parties = (swap.locker, swap.receiver)
         problems = (*info.problems, *await self.on_chain.problems(info.head, parties))
         price = info.price
+        stands = any(lock.depth > 0 for lock in locks)
+        budget = await self._budget(info, state.terms, stands=stands)
         return ChainView(
             tip_height=info.head.number,
             tip_hash=info.head.hash.hex(),
@@ -171,17 +173,21 @@ class EvmChain:
             conflict=conflict,
             fee_step_percent=STEP_PERCENT,
             # Counted by what is used, while our gas limits leave room above it.
-            fee_budget=await self._budget(info, state.terms) * self._sizes.claim // self._gas,
+            fee_budget=budget * self._sizes.claim // self._gas,
             patience=PATIENCE,
         )
 
-    async def _budget(self, info: NodeInfo, terms: LockTerms) -> int:
-        """What one transaction of a leg can pay: of our own, the poorer account says it."""
+    async def _budget(self, info: NodeInfo, terms: LockTerms, *, stands: bool) -> int:
+        """What one transaction of a leg can pay: of our own the poorer account says it, until the
+        lock stands. From then on only the refund is left to be paid, by the other account: one that
+        locked all it had must not keep its coins from coming back."""
         accounts = self.node.accounts
         if accounts is None:
             return 0
         have = await self._funding.holdings(info.head)
         if terms.swap.locker != accounts[LOCKS].address:
+            return min(have.claim_gas, MOST)
+        if stands:
             return min(have.claim_gas, MOST)
         wei, _ = await self._funding.pending(apart=f"lock:{terms.ref}")
         mine = terms.swap.amount if self.on_chain.token is None else 0

@@ -72,6 +72,25 @@ async def test_a_refund_comes_back_after_the_expiry(evm: EvmBench) -> None:
     assert await evm.anvil.balance(evm.alice.accounts[0]) == before + ETHER
 
 
+async def test_who_locked_all_he_had_can_still_pay_for_the_refund(evm: EvmBench) -> None:
+    alice = evm.alice.eth
+    leg = await evm.leg(alice, ETHER)
+    lock = await evm.funded(leg)
+    hanging = (await alice.view("leg")).fee_budget
+    await send(alice, lock.tx)
+    await evm.mine(2)
+    await evm.anvil.give(evm.alice.accounts[0], 0)
+    await evm.mine(1)
+    view = await alice.view("leg")
+    assert view.locks[0].depth > 0
+    assert hanging is not None
+    assert view.fee_budget is not None
+    assert view.fee_budget > 0, "refunds are paid by the other account"
+    await evm.anvil.give(evm.alice.accounts[1], 0)
+    await evm.mine(1)
+    assert (await alice.view("leg")).fee_budget == 0
+
+
 async def test_a_kill_takes_the_place_of_a_lock_and_is_a_conflict_as_deep_as_itself(
     evm: EvmBench,
 ) -> None:
