@@ -27,7 +27,7 @@ from swapd.engine.operations.rescuing import rescue
 from swapd.engine.operations.swap_views import SwapViews
 from swapd.keys.errors import KeysError
 from swapd.lockfile import AlreadyLockedError, LockError, locked
-from swapd.parts import connect_chain
+from swapd.parts import connect_chain, connect_evm
 from swapd.ports import ChainError, Clock, JournalRecord, Signer, Store, StoreError
 from swapd.store.sqlite import SqliteStore
 
@@ -106,6 +106,13 @@ async def diagnose(loaded: Loaded, passphrase_file: Path | None, *, as_json: boo
         status, told = await nodes.examine(chain, stress_rate=rate, needed_from=None)
         found += told
         statuses += [status] if status is not None else []
+    for settings in config.evm:
+        for each in connect_evm(settings, now, None, None).values():
+            examined.append(each.ticker)
+            rate = config.policy.stress(each.asset)
+            status, told = await nodes.examine(each, stress_rate=rate, needed_from=None)
+            found += told
+            statuses += [status] if status is not None else []
     found += clock.by_chains(now.now(), statuses)
     return print_findings(examined, found, as_json=as_json)
 

@@ -61,11 +61,11 @@ def connect_chain(config: ChainConfig, clock: Clock, *, wallet: bool = True) -> 
 
 
 def connect_evm(
-    config: EvmChainConfig, clock: Clock, store: Store, signer: Signer | None
+    config: EvmChainConfig, clock: Clock, store: Store | None, signer: Signer | None
 ) -> dict[AssetId, Chain]:
     """The assets of one chain with accounts, over one connection; without `signer` it only watches
     and broadcasts. Raises NodeMisconfigured."""
-    memory = StoreMemory(store, f"evm:{config.params.number}")
+    memory = None if store is None else StoreMemory(store, f"evm:{config.params.number}")
     keys = None if signer is None else (_account(signer, LOCKS), _account(signer, CLAIMS))
     own = [EndpointConfig(url=url, own=True) for url in config.own]
     hosted = [EndpointConfig(url=url, own=False) for url in config.hosted]

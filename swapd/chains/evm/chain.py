@@ -99,7 +99,11 @@ class EvmChain:
     async def status(self) -> ChainStatus:
         """The chain as it is now."""
         info = await self.node.see()
-        problems = (*info.problems, *await self.on_chain.problems(info.head, self._own()))
+        problems = (
+            *info.problems,
+            *await self.on_chain.problems(info.head, self._own()),
+            *await self._funding.gas_problems(info, self._gas),
+        )
         return ChainStatus(
             chain=self.chain,
             asset=self.asset,
@@ -156,7 +160,11 @@ class EvmChain:
         info, locks, conflict, state = await self.node.look(watch_id)
         swap = state.terms.swap
         parties = (swap.locker, swap.receiver)
-        problems = (*info.problems, *await self.on_chain.problems(info.head, parties))
+        problems = (
+            *info.problems,
+            *await self.on_chain.problems(info.head, parties),
+            *await self._funding.gas_problems(info, self._gas),
+        )
         price = info.price
         stands = any(lock.depth > 0 for lock in locks)
         budget = await self._budget(info, state.terms, stands=stands)

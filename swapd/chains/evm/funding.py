@@ -49,6 +49,7 @@ class Funding:
     def __init__(self, node: EvmNode, asset: Asset) -> None:
         self._node = node
         self._asset = asset
+        self._had: tuple[bytes, Holdings] | None = None
 
     def accounts(self) -> tuple[Account, Account]:
         """Raises ChainError where there are none."""
@@ -57,9 +58,24 @@ class Funding:
         return self._node.accounts
 
     async def holdings(self, head: Header) -> Holdings:
-        """What both accounts have."""
-        locks, claims = self.accounts()
-        return await self._asset.holdings(head, locks.address, claims.address)
+        """What both accounts have at a block, asked once."""
+        if self._had is None or self._had[0] != head.hash:
+            locks, claims = self.accounts()
+            found = await self._asset.holdings(head, locks.address, claims.address)
+            self._had = (head.hash, found)
+        return self._had[1]
+
+    async def gas_problems(self, info: NodeInfo, gas: int) -> tuple[str, ...]:
+        """A reason not to lock or reveal: what has to follow could not be paid. No figures, which
+        would change with every block."""
+        if self._node.accounts is None:
+            return ()
+        have = await self.holdings(info.head)
+        if have.claim_gas >= gas * (info.price.next_rate // PER):
+            return ()
+        coin, where = self._node.config.ticker, self._where(CLAIMS)
+        what = f"not enough {coin} for gas in {where}, the account that claims and refunds"
+        return (f"{what}: send some there",)
 
     # --- what is free ---
 

@@ -268,6 +268,8 @@ async def test_an_account_without_gas_neither_locks_nor_takes_part_in_a_claim(
         await evm.bob.eth.claim_party(b"\x02" * 33, None)
     with pytest.raises(InsufficientFunds, match="claims"):
         await evm.bob.eth.reserved_units(ETHER, RATE)
+    assert "for gas" in " ".join((await evm.bob.eth.status()).problems)
+    assert (await evm.alice.eth.status()).problems == ()
     await evm.anvil.give(evm.alice.accounts[0], ETHER // 2)
     await evm.mine()
     with pytest.raises(InsufficientFunds, match="not enough ETH"):
