@@ -11,7 +11,7 @@ from tests.evm_contract.words import (
     Swap,
     account,
     claim_for_many,
-    claim_many,
+    claim_these,
     lock_many,
     refund_many,
     secret,
@@ -120,7 +120,7 @@ def _batches(side: Side) -> dict[str, int]:
         indices = list(range(start, start + 5))
         first = [side.swap(locker, receiver, index) for index in indices]
         found[f"lock x5 first {mode}"] = side.lock(*first).gas_used
-        found[f"claim x5 {mode}"] = side.must(receiver, claim_many(first)).gas_used
+        found[f"claim x5 {mode}"] = side.must(receiver, claim_these(first)).gas_used
         again = side.used(locker, receiver, indices)
         found[f"lock x5 again {mode}"] = side.lock(*again).gas_used
         many = claim_for_many(150_000, again)

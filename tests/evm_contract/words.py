@@ -108,7 +108,7 @@ class Swap:
         """The claim or the refund with a signed fee; `signature` is r(32) | vs(32)."""
         first = self.preimage if what == "claim" else self.hashlock
         return call(
-            f"{what}WithFee(bytes32,bytes32,bytes32,bytes32,uint40,bytes32,bytes32)",
+            f"{what}AndPay(bytes32,bytes32,bytes32,bytes32,uint40,bytes32,bytes32)",
             first, self.entry, self.payee, relay, not_before, signature[:32], signature[32:],
         )  # fmt: skip
 
@@ -141,9 +141,9 @@ def lock_many(swaps: list[Swap]) -> bytes:
     return call_bytes("lockMany(uint40,bytes)", items, swaps[0].deadline)
 
 
-def claim_many(swaps: list[Swap]) -> bytes:
+def claim_these(swaps: list[Swap]) -> bytes:
     """The receiver's own claims in one call."""
-    return call_bytes("claimMany(bytes)", b"".join(swap.claim_item() for swap in swaps))
+    return call_bytes("claimThese(bytes)", b"".join(swap.claim_item() for swap in swaps))
 
 
 def claim_for_many(gas_each: int, swaps: list[Swap]) -> bytes:

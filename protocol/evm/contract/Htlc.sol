@@ -17,6 +17,9 @@ pragma solidity 0.8.30;
 /// Words of the interface, big-endian, from the left:
 ///   entry = locker(20) | index(1) | expiry(5) | unused(6)
 ///   payee = receiver(20) | amount(12)
+///
+/// solc tries selectors in their numeric order, 22 gas each: claim, refund, claimFor and lock come
+/// first, and the rarer functions have names whose selectors come after them.
 abstract contract Htlc {
     error TooLate(); //        the lock's deadline has passed, or its expiry is not after it
     error TooEarly(); //       a refund before expiry, or a fee before the time its signer gave
@@ -54,7 +57,7 @@ abstract contract Htlc {
 
     /// As claimFor, less a fee that the receiver signed for this swap.
     /// relay = relayer(20) | fee(12); relayer zero: whoever sends this.
-    function claimWithFee(
+    function claimAndPay(
         bytes32 preimage,
         bytes32 entry,
         bytes32 payee,
@@ -73,16 +76,13 @@ abstract contract Htlc {
     /// The caller's own claims, packed: preimage(32) | locker(20) | index(1) | expiry(5) | amount(12).
     /// Items that are not live (claimed by somebody else meanwhile, refunded) are skipped; the sum of
     /// the others is paid at once.
-    function claimMany(bytes calldata items) external {
-        if (items.length % 70 != 0) revert BadItems();
+    function claimThese(bytes calldata items) external {
         uint256 total;
-        for (uint256 at; at < items.length; at += 70) {
-            bytes32 entry = _word(items, at + 32);
-            uint96 amount = uint96(uint256(_word(items, at + 38)));
-            if (_take(_word(items, at), entry, _payee(msg.sender, amount))) {
-                unchecked {
-                    total += amount;
-                }
+        (uint256 at, uint256 end) = _span(items, 70);
+        unchecked {
+            for (; at < end; at += 70) {
+                uint96 amount = uint96(uint256(_word(at + 38)));
+                if (_take(_word(at), _word(at + 32), _payee(msg.sender, amount))) total += amount;
             }
         }
         if (total != 0) _pay(msg.sender, total);
@@ -103,7 +103,7 @@ abstract contract Htlc {
     }
 
     /// As refund, less a fee that the locker signed for this swap.
-    function refundWithFee(
+    function refundAndPay(
         bytes32 hashlock,
         bytes32 entry,
         bytes32 payee,
@@ -171,11 +171,12 @@ abstract contract Htlc {
 
     function _value(bytes32 hashlock, bytes32 payee, uint256 expiry) private pure returns (uint256 value) {
         assembly ("memory-safe") {
-            let at := mload(0x40)
-            mstore(at, hashlock)
-            mstore(add(at, 0x20), payee)
-            mstore(add(at, 0x40), expiry)
-            value := or(LIVE, keccak256(at, 0x60))
+            let free := mload(0x40) // its place is borrowed: cheaper than new memory
+            mstore(0x00, hashlock)
+            mstore(0x20, payee)
+            mstore(0x40, expiry)
+            value := or(LIVE, keccak256(0x00, 0x60))
+            mstore(0x40, free)
         }
     }
 
@@ -218,11 +219,30 @@ abstract contract Htlc {
         return uint96(uint256(payee));
     }
 
-    /// The word of packed items that begins at byte `at`; bytes beyond the items are not looked at.
-    function _word(bytes calldata items, uint256 at) internal pure returns (bytes32 word) {
+    /// Where packed items of `size` bytes each begin and end in the calldata.
+    function _span(bytes calldata items, uint256 size) internal pure returns (uint256 at, uint256 end) {
+        if (items.length % size != 0) revert BadItems();
         assembly ("memory-safe") {
-            word := calldataload(add(items.offset, at))
+            at := items.offset
+            end := add(at, items.length)
         }
+    }
+
+    /// The word of the calldata at `at`. Callers use no byte of it beyond their item.
+    function _word(uint256 at) internal pure returns (bytes32 word) {
+        assembly ("memory-safe") {
+            word := calldataload(at)
+        }
+    }
+
+    /// Now must not be after the deadline, nor the deadline at or after the expiry. (Without branches:
+    /// these checks are in the path of every lock.)
+    function _checkTimes(uint256 deadline, uint256 expiry) internal view {
+        bool late;
+        assembly ("memory-safe") {
+            late := or(gt(timestamp(), deadline), iszero(lt(deadline, expiry)))
+        }
+        if (late) revert TooLate();
     }
 
     // ---------------------------------------------------------------- batches and fees
@@ -230,13 +250,17 @@ abstract contract Htlc {
     /// Calls ourselves once per item, so that a failing one leaves nothing behind. The gas of each
     /// bounds what a hostile receiver can burn, and is really there: else nothing is done at all.
     function _each(bytes4 selector, uint256 gasEach, bytes calldata items) private {
-        if (items.length % 90 != 0) revert BadItems();
-        for (uint256 at; at < items.length; at += 90) {
-            if (gasEach > 1 << 32 || gasleft() < gasEach + gasEach / 32 + 5000) revert MoreGas();
-            bytes memory data =
-                abi.encodeWithSelector(selector, _word(items, at), _word(items, at + 32), _word(items, at + 58));
+        (uint256 at, uint256 end) = _span(items, 90);
+        if (gasEach > 1 << 32) revert MoreGas();
+        for (; at < end; at += 90) {
+            if (gasleft() < gasEach + gasEach / 32 + 5000) revert MoreGas();
             assembly ("memory-safe") {
-                pop(call(gasEach, address(), 0, add(data, 0x20), mload(data), 0, 0))
+                let data := mload(0x40) // the same memory for each item
+                mstore(data, selector)
+                mstore(add(data, 0x04), calldataload(at))
+                mstore(add(data, 0x24), calldataload(add(at, 32)))
+                mstore(add(data, 0x44), calldataload(add(at, 58)))
+                pop(call(gasEach, address(), 0, data, 0x64, 0, 0))
             }
         }
     }

@@ -9,23 +9,22 @@ contract NativeHtlc is Htlc {
     function lock(bytes32 hashlock, bytes32 terms) external payable {
         uint256 expiry = uint40(uint256(terms) >> 48);
         uint256 deadline = uint40(uint256(terms) >> 8);
-        if (block.timestamp > deadline || deadline >= expiry) revert TooLate();
+        _checkTimes(deadline, expiry);
         _openFor(uint256(terms) >> 96, msg.value, uint8(uint256(terms) >> 88), hashlock, expiry);
     }
 
     /// Several at once, packed: hashlock(32) | receiver(20) | index(1) | expiry(5) | amount(12).
     /// All or none; the amounts must add up to the value sent.
     function lockMany(uint40 deadline, bytes calldata items) external payable {
-        if (items.length % 70 != 0) revert BadItems();
-        if (block.timestamp > deadline) revert TooLate();
         uint256 total;
-        for (uint256 at; at < items.length; at += 70) {
-            uint256 terms = uint256(_word(items, at + 32));
-            uint256 amount = uint96(uint256(_word(items, at + 38)));
-            uint256 expiry = uint40(terms >> 48);
-            if (deadline >= expiry) revert TooLate();
-            _openFor(terms >> 96, amount, uint8(terms >> 88), _word(items, at), expiry);
-            unchecked {
+        (uint256 at, uint256 end) = _span(items, 70);
+        unchecked {
+            for (; at < end; at += 70) {
+                uint256 terms = uint256(_word(at + 32));
+                uint256 amount = uint96(uint256(_word(at + 38)));
+                uint256 expiry = uint40(terms >> 48);
+                _checkTimes(deadline, expiry);
+                _openFor(terms >> 96, amount, uint8(terms >> 88), _word(at), expiry);
                 total += amount;
             }
         }
@@ -33,7 +32,11 @@ contract NativeHtlc is Htlc {
     }
 
     function _openFor(uint256 receiver, uint256 amount, uint256 index, bytes32 hashlock, uint256 expiry) private {
-        if (receiver == 0 || amount == 0 || amount > type(uint96).max) revert BadTerms();
+        bool bad;
+        assembly ("memory-safe") {
+            bad := or(or(iszero(receiver), iszero(amount)), shr(96, amount))
+        }
+        if (bad) revert BadTerms();
         _open(index, hashlock, bytes32((receiver << 96) | amount), expiry);
     }
 

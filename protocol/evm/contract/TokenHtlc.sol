@@ -41,16 +41,15 @@ contract TokenHtlc is Htlc {
     /// Several at once, packed: hashlock(32) | receiver(20) | index(1) | expiry(5) | amount(12).
     /// All or none; the sum is drawn at once.
     function lockMany(uint40 deadline, bytes calldata items) external {
-        if (items.length % 70 != 0) revert BadItems();
-        if (block.timestamp > deadline) revert TooLate();
         uint256 total;
-        for (uint256 at; at < items.length; at += 70) {
-            uint256 terms = uint256(_word(items, at + 32));
-            uint256 amount = uint96(uint256(_word(items, at + 38)));
-            uint256 expiry = uint40(terms >> 48);
-            if (deadline >= expiry) revert TooLate();
-            _openFor(bytes32(((terms >> 96) << 96) | amount), uint8(terms >> 88), _word(items, at), expiry);
-            unchecked {
+        (uint256 at, uint256 end) = _span(items, 70);
+        unchecked {
+            for (; at < end; at += 70) {
+                uint256 terms = uint256(_word(at + 32));
+                uint256 amount = uint96(uint256(_word(at + 38)));
+                uint256 expiry = uint40(terms >> 48);
+                _checkTimes(deadline, expiry);
+                _openFor(bytes32(((terms >> 96) << 96) | amount), uint8(terms >> 88), _word(at), expiry);
                 total += amount;
             }
         }
@@ -60,14 +59,19 @@ contract TokenHtlc is Htlc {
     function _lock(bytes32 hashlock, bytes32 payee, bytes32 when) private {
         uint256 expiry = uint40(uint256(when) >> 208);
         uint256 deadline = uint40(uint256(when) >> 168);
-        if (block.timestamp > deadline || deadline >= expiry) revert TooLate();
+        _checkTimes(deadline, expiry);
         _openFor(payee, uint256(when) >> 248, hashlock, expiry);
         _draw(_amount(payee));
     }
 
     function _openFor(bytes32 payee, uint256 index, bytes32 hashlock, uint256 expiry) private {
         address receiver = _receiver(payee);
-        if (receiver == address(0) || receiver == address(this) || _amount(payee) == 0) revert BadTerms();
+        uint256 amount = _amount(payee);
+        bool bad;
+        assembly ("memory-safe") {
+            bad := or(or(iszero(receiver), eq(receiver, address())), iszero(amount))
+        }
+        if (bad) revert BadTerms();
         _open(index, hashlock, payee, expiry);
     }
 
@@ -78,26 +82,56 @@ contract TokenHtlc is Htlc {
         if (locking != 0) revert Reentered();
         locking = 1;
         uint256 before = _balance();
-        if (!_said(abi.encodeCall(IToken.transferFrom, (msg.sender, address(this), amount)))) revert NotReceived();
+        bytes4 call_ = IToken.transferFrom.selector;
+        uint256 data;
+        assembly ("memory-safe") {
+            data := mload(0x40)
+            mstore(data, call_)
+            mstore(add(data, 0x04), caller())
+            mstore(add(data, 0x24), address())
+            mstore(add(data, 0x44), amount)
+        }
+        if (!_said(data, 0x64)) revert NotReceived();
         uint256 then = _balance();
-        if (then < before || then - before != amount) revert NotReceived();
+        unchecked {
+            if (then < before || then - before != amount) revert NotReceived();
+        }
         locking = 0;
     }
 
-    function _balance() private view returns (uint256) {
-        return IToken(token).balanceOf(address(this));
+    function _balance() private view returns (uint256 held) {
+        address target = token;
+        bytes4 call_ = IToken.balanceOf.selector;
+        bool ok;
+        assembly ("memory-safe") {
+            mstore(0x00, call_)
+            mstore(0x04, address())
+            ok := staticcall(gas(), target, 0x00, 0x24, 0x00, 0x20)
+            ok := and(ok, gt(returndatasize(), 0x1f))
+            held := mload(0x00)
+        }
+        if (!ok) revert NotReceived();
     }
 
     function _pay(address to, uint256 amount) internal override {
-        if (!_said(abi.encodeCall(IToken.transfer, (to, amount)))) revert PayoutFailed();
+        bytes4 call_ = IToken.transfer.selector;
+        uint256 data;
+        assembly ("memory-safe") {
+            data := mload(0x40)
+            mstore(data, call_)
+            mstore(add(data, 0x04), to)
+            mstore(add(data, 0x24), amount)
+        }
+        if (!_said(data, 0x44)) revert PayoutFailed();
     }
 
-    /// Whether the token did it: it answers true, or nothing while there is code at its address
-    /// (tokens older than the standard). Anything else is a no.
-    function _said(bytes memory data) private returns (bool yes) {
+    /// Calls the token with `size` bytes of free memory at `data`. Whether it did it: it answers true,
+    /// or nothing while there is code at its address (tokens older than the standard). Anything else
+    /// is a no.
+    function _said(uint256 data, uint256 size) private returns (bool yes) {
         address target = token;
         assembly ("memory-safe") {
-            yes := call(gas(), target, 0, add(data, 0x20), mload(data), 0x00, 0x20)
+            yes := call(gas(), target, 0, data, size, 0x00, 0x20)
             switch returndatasize()
             case 0 { yes := and(yes, iszero(iszero(extcodesize(target)))) }
             default { yes := and(yes, and(gt(returndatasize(), 0x1f), eq(mload(0x00), 1))) }
