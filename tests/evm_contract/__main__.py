@@ -2,7 +2,10 @@
 
 import sys
 
-from tests.evm_contract import build, gas
+from tests.evm_contract import build, forge, gas
+
+DEPTH = 500
+USAGE = "usage: ./dev gas | ./dev contract build | ./dev contract fuzz [CALLS=1000000]"
 
 
 def main(arguments: list[str]) -> int:
@@ -13,9 +16,22 @@ def main(arguments: list[str]) -> int:
             return 0
         case ["gas"]:
             return gas.main()
+        case ["fuzz"]:
+            return _fuzz(1_000_000)
+        case ["fuzz", calls] if calls.removeprefix("CALLS=").isdecimal():
+            return _fuzz(int(calls.removeprefix("CALLS=")))
         case _:
-            print("usage: python -m tests.evm_contract build | gas", file=sys.stderr)
+            sys.stderr.write(USAGE + "\n")
             return 2
+
+
+def _fuzz(calls: int) -> int:
+    runs = max(1, -(-calls // DEPTH))
+    sys.stderr.write(f"{runs} campaigns of {DEPTH} calls, and each unit test\n")
+    with forge.project(fuzz=max(256, calls // 100), runs=runs, depth=DEPTH) as folder:
+        done = forge.test(folder)
+    sys.stdout.write(done.stdout + done.stderr)
+    return done.returncode
 
 
 if __name__ == "__main__":

@@ -108,7 +108,7 @@ class Swap:
         """The claim or the refund with a signed fee; `signature` is r(32) | vs(32)."""
         first = self.preimage if what == "claim" else self.hashlock
         return call(
-            f"{what}AndPay(bytes32,bytes32,bytes32,bytes32,uint40,bytes32,bytes32)",
+            f"{what}WithFee(bytes32,bytes32,bytes32,bytes32,uint40,bytes32,bytes32)",
             first, self.entry, self.payee, relay, not_before, signature[:32], signature[32:],
         )  # fmt: skip
 

@@ -18,8 +18,8 @@ pragma solidity 0.8.30;
 ///   entry = locker(20) | index(1) | expiry(5) | unused(6)
 ///   payee = receiver(20) | amount(12)
 ///
-/// solc tries selectors in their numeric order, 22 gas each: claim, refund, claimFor and lock come
-/// first, and the rarer functions have names whose selectors come after them.
+/// solc tries selectors in their numeric order, 22 gas each: the name of claimThese is chosen so that
+/// claim, refund, claimFor and lock come before it.
 abstract contract Htlc {
     error TooLate(); //        the lock's deadline has passed, or its expiry is not after it
     error TooEarly(); //       a refund before expiry, or a fee before the time its signer gave
@@ -57,7 +57,7 @@ abstract contract Htlc {
 
     /// As claimFor, less a fee that the receiver signed for this swap.
     /// relay = relayer(20) | fee(12); relayer zero: whoever sends this.
-    function claimAndPay(
+    function claimWithFee(
         bytes32 preimage,
         bytes32 entry,
         bytes32 payee,
@@ -103,7 +103,7 @@ abstract contract Htlc {
     }
 
     /// As refund, less a fee that the locker signed for this swap.
-    function refundAndPay(
+    function refundWithFee(
         bytes32 hashlock,
         bytes32 entry,
         bytes32 payee,

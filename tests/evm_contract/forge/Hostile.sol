@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+/// A token that does as it is told, of which only some is what a token should do.
+contract HostileToken {
+    enum Mode {
+        Plain,
+        NoReturn,
+        Hooks,
+        SaysNo,
+        TakesFee,
+        LiesYes,
+        Reverts,
+        BurnsGas,
+        SaysTwo,
+        SaysShort,
+        MovesMore
+    }
+
+    Mode public mode;
+    mapping(address => uint256) public balanceOf;
+
+    function be(Mode mode_) external {
+        mode = mode_;
+    }
+
+    function mint(address to, uint256 amount) external {
+        balanceOf[to] += amount;
+    }
+
+    function transfer(address to, uint256 amount) external {
+        _move(msg.sender, to, amount);
+    }
+
+    function transferFrom(address from, address to, uint256 amount) external {
+        _move(from, to, amount); // allowances are not what is tested with it
+    }
+
+    function _move(address from, address to, uint256 amount) private {
+        Mode m = mode;
+        if (m == Mode.Reverts) revert("no");
+        if (m == Mode.BurnsGas) {
+            assembly {
+                invalid() // all that it was given, at once
+            }
+        }
+        if (m != Mode.SaysNo && m != Mode.LiesYes) {
+            if (m == Mode.Hooks && from.code.length != 0) Hooks.tell(from);
+            require(balanceOf[from] >= amount, "balance");
+            uint256 more = m == Mode.MovesMore && balanceOf[from] > amount ? 1 : 0;
+            balanceOf[from] -= amount + more;
+            balanceOf[to] += m == Mode.TakesFee ? amount - amount / 100 - 1 : amount + more;
+            if (m == Mode.Hooks && to.code.length != 0) Hooks.tell(to);
+        }
+        if (m == Mode.NoReturn) {
+            assembly {
+                return(0, 0)
+            }
+        }
+        uint256 said = m == Mode.SaysNo ? 0 : m == Mode.SaysTwo ? 2 : 1;
+        uint256 size = m == Mode.SaysShort ? 31 : 32;
+        assembly {
+            mstore(0, said)
+            return(0, size)
+        }
+    }
+}
+
+/// Whoever is told of tokens or coins. The HTLC contract has no such function, so a token with hooks
+/// must bear a receiver without: it catches.
+interface IHooked {
+    function onTokens() external;
+}
+
+library Hooks {
+    function tell(address who) internal {
+        try IHooked(who).onTokens() {} catch {}
+    }
+}
+
+/// A party that is a contract: takes coins as it is told, and calls the contract from within.
+contract Party {
+    enum Manner {
+        Takes,
+        Refuses,
+        BurnsGas,
+        Reenters
+    }
+
+    Manner public manner;
+    address private _target;
+    bytes private _data;
+    uint256 private _value;
+    uint256 public tried;
+    uint256 public succeeded;
+
+    function be(Manner manner_) external {
+        manner = manner_;
+    }
+
+    /// From within, call `target` with `data`.
+    function aim(address target, bytes calldata data, uint256 value) external {
+        (_target, _data, _value, tried, succeeded) = (target, data, value, 0, 0);
+    }
+
+    function act(address target, bytes calldata data, uint256 value) external returns (bool ok) {
+        (ok,) = target.call{value: value}(data);
+    }
+
+    function onTokens() external {
+        _on();
+    }
+
+    receive() external payable {
+        _on();
+    }
+
+    function _on() private {
+        if (manner == Manner.Refuses) revert("refused");
+        if (manner == Manner.BurnsGas) {
+            assembly {
+                invalid() // all that it was given, at once
+            }
+        }
+        if (manner == Manner.Reenters && tried < 2) {
+            ++tried;
+            (bool ok,) = _target.call{value: _value}(_data);
+            if (ok) ++succeeded;
+        }
+    }
+}
