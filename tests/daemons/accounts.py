@@ -127,19 +127,37 @@ class AccountFleet(Fleet):
         cls, assets: Sequence[str], *, parties: Sequence[str] = ("maker", "taker"), **more: Any
     ) -> AsyncIterator["AccountFleet"]:
         """World, anvils and fleet, the daemons not started; all ended at the end."""
+        fleet = cls.of(assets, parties=parties, **more)
+        try:
+            await fleet.begin()
+            yield fleet
+        finally:
+            await fleet.end()
+
+    @classmethod
+    def of(
+        cls, assets: Sequence[str], *, parties: Sequence[str] = ("maker", "taker"), **more: Any
+    ) -> "AccountFleet":
+        """Nothing of it started: `begin` and `end` may be called in two runs of trio."""
         chains = [chain for chain in CHAINS if chain in assets] or [CHAINS[0]]
-        async with World.open(parties, chains=chains) as world:
-            fleet = cls(world, assets, parties=parties, **more)
-            world.anvils = [chain.anvil for chain in fleet.accounts.values()]
-            try:
-                for chain in fleet.accounts.values():
-                    await chain.start(world.clock.now() - PAST)
-                yield fleet
-            finally:
-                await fleet.stop()
-                await fleet.kill()
-                for chain in fleet.accounts.values():
-                    await chain.anvil.kill()
+        return cls(World(parties, chains=chains), assets, parties=parties, **more)
+
+    async def begin(self) -> None:
+        """Starts the nodes and furnishes the chains."""
+        await self.world.start()
+        await self.world.refresh()
+        self.world.anvils = [chain.anvil for chain in self.accounts.values()]
+        for chain in self.accounts.values():
+            await chain.start(self.world.clock.now() - PAST)
+
+    async def end(self) -> None:
+        """Ends everything."""
+        with trio.CancelScope(shield=True):
+            await self.stop()
+            await self.kill()
+            for chain in self.accounts.values():
+                await chain.anvil.kill()
+            await self.world.stop()
 
     def chain_of(self, asset: str) -> AccountChain:
         """The chain of accounts that an asset is on."""

@@ -27,7 +27,8 @@ Ends = tuple[str, str]
 Story = Callable[[AccountFleet, str, str], Awaitable[Ends]]
 
 
-async def _take(fleet: AccountFleet, pay: str, get: str) -> str:
+async def take(fleet: AccountFleet, pay: str, get: str) -> str:
+    """The id of a swap that both have signed: the taker pays `pay`."""
     price = _PAYS[pay] / float(AMOUNTS[get])
     fleet.pair = f"{get}/{pay}"
     sold = f"{AMOUNTS[get]} {get}"
@@ -35,11 +36,13 @@ async def _take(fleet: AccountFleet, pay: str, get: str) -> str:
     return await fleet.take("taker", offer)
 
 
-async def _ends(fleet: AccountFleet, swap_id: str) -> Ends:
+async def ends_of(fleet: AccountFleet, swap_id: str) -> Ends:
+    """How maker and taker say it stands."""
     return await fleet.phase("maker", swap_id), await fleet.phase("taker", swap_id)
 
 
-async def _leg(fleet: AccountFleet, name: str, swap_id: str, leg: str) -> tuple[str, int]:
+async def leg_of(fleet: AccountFleet, name: str, swap_id: str, leg: str) -> tuple[str, int]:
+    """Status and depth of a leg, as a daemon tells."""
     told = await fleet.swap(name, swap_id)
     found = next(each for each in told["legs"] if each["name"] == leg)
     return found["status"], found["depth"]
@@ -52,32 +55,32 @@ async def _expiry(fleet: AccountFleet, name: str, swap_id: str, leg: str) -> int
 
 async def happy(fleet: AccountFleet, pay: str, get: str) -> Ends:
     """Both do what they agreed."""
-    swap_id = await _take(fleet, pay, get)
+    swap_id = await take(fleet, pay, get)
     await fleet.until_ended(swap_id)
-    return await _ends(fleet, swap_id)
+    return await ends_of(fleet, swap_id)
 
 
 async def refund_a(fleet: AccountFleet, pay: str, get: str) -> Ends:
     """The maker dies before it locks: the taker takes its lock back."""
-    swap_id = await _take(fleet, pay, get)
+    swap_id = await take(fleet, pay, get)
     await fleet["maker"].kill()
 
     async def is_locked() -> bool:
-        return (await _leg(fleet, "taker", swap_id, "i"))[1] > 0
+        return (await leg_of(fleet, "taker", swap_id, "i"))[1] > 0
 
     await fleet.until(is_locked)
     await fleet.pass_blocks_to(await _expiry(fleet, "taker", swap_id, "i"))
     await fleet["maker"].start()
     await fleet.until_ended(swap_id)
-    return await _ends(fleet, swap_id)
+    return await ends_of(fleet, swap_id)
 
 
 async def refund_b(fleet: AccountFleet, pay: str, get: str) -> Ends:
     """The taker dies when both have locked, before it shows its secret: both take theirs back."""
-    swap_id = await _take(fleet, pay, get)
+    swap_id = await take(fleet, pay, get)
 
     async def is_locked() -> bool:
-        status, _ = await _leg(fleet, "maker", swap_id, "p")
+        status, _ = await leg_of(fleet, "maker", swap_id, "p")
         return status != "unseen"
 
     await fleet.until(is_locked)
@@ -91,20 +94,20 @@ async def refund_b(fleet: AccountFleet, pay: str, get: str) -> Ends:
     await fleet.pass_blocks_to(await _expiry(fleet, "maker", swap_id, "i"))
     await fleet["taker"].start()
     await fleet.until_ended(swap_id)
-    return await _ends(fleet, swap_id)
+    return await ends_of(fleet, swap_id)
 
 
 async def crash(fleet: AccountFleet, pay: str, get: str) -> Ends:
     """One daemon is killed and started again with every block, then the other."""
-    swap_id = await _take(fleet, pay, get)
+    swap_id = await take(fleet, pay, get)
     names = ("maker", "taker")
     for number in range(30):
-        ends = await _ends(fleet, swap_id)
+        ends = await ends_of(fleet, swap_id)
         if ends == COMPLETED:
             return ends
         await fleet.restart(names[number % 2], politely=False)
         await fleet.block()
-    return await _ends(fleet, swap_id)
+    return await ends_of(fleet, swap_id)
 
 
 STORIES: Final[dict[str, tuple[Story, frozenset[Ends]]]] = {
