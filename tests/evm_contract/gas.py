@@ -183,9 +183,9 @@ def measure() -> list[Row]:
 
 def _cell(gas: int | None, goal: int | None) -> str:
     if gas is None:
-        return "| | | "
+        return "| | "
     if goal is None:
-        return f"| {gas:,} | | "
+        return f"| {gas:,} | "
     return f"| {gas:,} | {goal:,}{'' if gas <= goal else f' (+{gas - goal:,})'} "
 
 

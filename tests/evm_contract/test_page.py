@@ -1,0 +1,48 @@
+"""docs/contract.md has a page for each function, and quotes tests that exist."""
+
+import re
+
+import pytest
+
+from protocol.evm.contract import artifact
+from tests.evm_contract import gas
+from tests.evm_contract.compiler import HERE
+
+PAGE = (HERE.parents[1] / "docs" / "contract.md").read_text()
+NEAR = 60
+"""What random bytes that happen to be zero move a figure by."""
+
+
+def test_every_function_has_its_page() -> None:
+    names = {
+        signature.split("(")[0]
+        for found in (artifact.native(), artifact.token())
+        for signature in found.selectors
+    }
+    assert names == set(re.findall(r"^## `(\w+)`$", PAGE, re.MULTILINE))
+
+
+def test_what_the_page_quotes_are_tests_that_forge_runs() -> None:
+    source = (HERE / "forge" / "Units.t.sol").read_text()
+    tests = set(re.findall(r"function test(?:Fuzz)?_(\w+)\(", source))
+    quoted = {" ".join(words.split()) for words in re.findall(r'\("([^"]+)"\)', PAGE)}
+    assert {name.replace(" ", "_") for name in quoted} == tests
+
+
+def _figures(table: str) -> dict[str, list[int]]:
+    rows = [line.strip("|").split("|") for line in table.splitlines() if line.startswith("|")]
+    return {
+        f"{number} {row[0].strip()}": [int(row[column].replace(",", "")) for column in (1, 3)]
+        for number, row in enumerate(rows[2:])
+    }
+
+
+@pytest.mark.slow  # compiles the peer
+def test_the_table_of_gas_is_what_is_measured() -> None:
+    start = PAGE.index("| | native | goal")
+    written = _figures(PAGE[start : PAGE.index("\n\n", start)])
+    measured = _figures(gas.table(gas.measure()))
+    assert written.keys() == measured.keys()
+    for name, figures in written.items():
+        for ours, now in zip(figures, measured[name], strict=True):
+            assert abs(ours - now) <= NEAR, name
