@@ -49,6 +49,9 @@ RELEASE_SECONDS: Final = 30
 """How long after the agreement the initiator still starts to lock: half of the maker's promise, so
 that a lock that leaves is seen before the promise lapses."""
 
+UNSEEN_BLOCKS: Final = 5
+"""Where mempools do not show another one's lock, so many blocks are its time to be seen, too."""
+
 FIRST_CONFIRMATION_SECONDS: Final = 30 * 60
 """How long a seen lock may stay unconfirmed before the maker gives the coins to others."""
 

@@ -24,7 +24,7 @@ from typing import assert_never
 
 import msgspec
 
-from protocol.limits import FIRST_CONFIRMATION_SECONDS, RELEASE_SECONDS, RESERVATION_SECONDS
+from protocol.limits import FIRST_CONFIRMATION_SECONDS, RELEASE_SECONDS
 from protocol.swap import reading
 from protocol.swap.agreement import Agreement
 from protocol.swap.events import (
@@ -322,7 +322,8 @@ def _too_late_to_start(state: SwapState) -> bool:
         view = reading.their_view(state)
         # While we can't see, a taker who locked in time must not wait for his expiry in vain.
         blind = view is not None and bool(view.problems)
-        return state.now >= agreed + RESERVATION_SECONDS and not blind
+        patience = reading.seen_within(state.agreement.theirs)
+        return state.now >= agreed + patience and not blind
     return lock.depth == 0 and state.now >= agreed + FIRST_CONFIRMATION_SECONDS
 
 

@@ -12,7 +12,6 @@ from protocol.kinds import sizes_of
 from protocol.limits import (
     FIRST_CONFIRMATION_SECONDS,
     RELEASE_SECONDS,
-    RESERVATION_SECONDS,
 )
 from protocol.swap import fees, reading
 from protocol.swap.explain import Phase, Summary, Who, summarise
@@ -141,7 +140,8 @@ def _participant_acts(state: SwapState, phase: Phase) -> list[Act]:
         ]
     if phase is Phase.AGREED:
         agreed = state.agreement.agreed_at
-        patience = RESERVATION_SECONDS if theirs is None else FIRST_CONFIRMATION_SECONDS
+        unseen = reading.seen_within(state.agreement.theirs)
+        patience = unseen if theirs is None else FIRST_CONFIRMATION_SECONDS
         found = []
         if not reading.is_confirmed(theirs):
             who = Who.COUNTERPARTY if theirs is None else Who.CHAIN

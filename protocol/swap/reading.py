@@ -6,6 +6,7 @@ Must not know: transitions, effects.
 
 import hashlib
 
+from protocol.limits import RESERVATION_SECONDS, UNSEEN_BLOCKS
 from protocol.swap.facts import ChainView, LockSeen, Restriction, Spend, SpendKind
 from protocol.swap.states import (
     Dead,
@@ -31,6 +32,13 @@ def swap_time(wall: int, known: tuple[int, ...]) -> int:
     """Rule 10: the latest of the wall clock and `known` times, ignoring any that is more than two
     hours above the wall clock, so that one bad timestamp can't close the gates for ever."""
     return max(wall, *(t for t in known if t <= wall + CLOCK_TRUST_SECONDS), 0)
+
+
+def seen_within(leg: LegTerms) -> int:
+    """How long after the agreement the lock of `leg`, sent in time, is seen: in mempools at once; on
+    a chain with accounts a slot says nothing before a block does."""
+    blocks = UNSEEN_BLOCKS * leg.pace.interval if leg.pace is not None else 0
+    return RESERVATION_SECONDS + blocks
 
 
 def told_time(leg: LegTerms, view: ChainView) -> int:

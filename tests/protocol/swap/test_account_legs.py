@@ -161,3 +161,25 @@ def test_an_entry_tells_its_transaction_only_where_the_chain_does() -> None:
     assert reading.txid_of(entry(1)) == ""
     assert reading.txid_of(entry(1, "t")) == "t"
     assert reading.txid_of(LockSeen("txid:0", 1, 1)) == "txid"
+
+
+def test_a_lock_that_only_blocks_show_is_waited_for_some_blocks_longer() -> None:
+    # The maker's own leg stays on litecoin; the taker locks on a chain with a block per 10 s.
+    state = begun(MAKER)
+    theirs = msgspec.structs.replace(
+        state.agreement.theirs,
+        kind=Kind.EVM,
+        amount=Amount(ETH, Units(UNITS)),
+        claim_key=b"\x01" * 20,
+        refund_key=b"\x02" * 20 + b"\x00",
+        pace=Pace(10),
+    )
+    terms = msgspec.structs.replace(state.agreement.terms, leg_i=theirs)
+    agreement = msgspec.structs.replace(state.agreement, terms=terms)
+    state = msgspec.structs.replace(state, agreement=agreement)
+    assert reading.seen_within(theirs) == 60 + 5 * 10
+    assert reading.seen_within(state.agreement.own) == 60
+    gate = reading.lock_gate(state) - T0
+    for seconds, dead in ((59, False), (min(109, gate - 1), False), (110, True)):
+        found = step(state, Observed(T0 + seconds, SEEN, view()))
+        assert isinstance(found.own, Dead) is dead, seconds

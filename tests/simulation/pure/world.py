@@ -16,10 +16,10 @@ from random import Random
 from protocol.limits import (
     FIRST_CONFIRMATION_SECONDS,
     RELEASE_SECONDS,
-    RESERVATION_SECONDS,
     SKEW,
 )
 from protocol.swap.facts import Spend, SpendKind
+from protocol.swap.reading import seen_within
 from protocol.terms import LegName, Role, Timing
 from tests.simulation.accounts.ledger import ClaimCall, Slot
 from tests.simulation.checks import coins, ends
@@ -270,7 +270,8 @@ class World:
             side = Side(daemon, swap, agreement, diary)
             swap.sides.append(side)
             side.poke()
-            waits = (RELEASE_SECONDS, RESERVATION_SECONDS, FIRST_CONFIRMATION_SECONDS)
+            unseen = seen_within(agreement.theirs)
+            waits = (RELEASE_SECONDS, unseen, FIRST_CONFIRMATION_SECONDS)
             for wait in waits:
                 self.work.after(wait, side.poke)
                 self.work.after(wait + 1, side.poke)
