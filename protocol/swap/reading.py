@@ -35,8 +35,8 @@ def swap_time(wall: int, known: tuple[int, ...]) -> int:
 
 
 def seen_within(leg: LegTerms) -> int:
-    """How long after the agreement the lock of `leg`, sent in time, is seen: in mempools at once; on
-    a chain with accounts a slot says nothing before a block does."""
+    """How long after the agreement the lock of `leg`, sent in time, is seen: in mempools at once;
+    on a chain with accounts a slot says nothing before a block does."""
     blocks = UNSEEN_BLOCKS * leg.pace.interval if leg.pace is not None else 0
     return RESERVATION_SECONDS + blocks
 
