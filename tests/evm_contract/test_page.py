@@ -25,7 +25,7 @@ def test_every_function_has_its_page() -> None:
 def test_what_the_page_quotes_are_tests_that_forge_runs() -> None:
     source = (HERE / "forge" / "Units.t.sol").read_text()
     tests = set(re.findall(r"function test(?:Fuzz)?_(\w+)\(", source))
-    quoted = {" ".join(words.split()) for words in re.findall(r'\("([^"]+)"\)', PAGE)}
+    quoted = {" ".join(words.split()) for words in re.findall(r'(?<=[( ])"([^"]+)"(?=[,)])', PAGE)}
     assert {name.replace(" ", "_") for name in quoted} == tests
 
 

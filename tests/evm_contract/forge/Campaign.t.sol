@@ -307,6 +307,6 @@ contract CampaignTest {
 
     /// A campaign in which nothing happens would prove nothing.
     function afterInvariant() external view {
-        for (uint256 i; i < 3; ++i) require(handler.calls(i) != 0, "no lock, no claim or no refund succeeded");
+        require(handler.calls(0) != 0 && handler.calls(1) + handler.calls(2) != 0, "nothing was locked or ended");
     }
 }

@@ -14,7 +14,8 @@ contract HostileToken {
         BurnsGas,
         SaysTwo,
         SaysShort,
-        MovesMore
+        MovesMore,
+        FeeAndHooks
     }
 
     Mode public mode;
@@ -45,12 +46,14 @@ contract HostileToken {
             }
         }
         if (m != Mode.SaysNo && m != Mode.LiesYes) {
-            if (m == Mode.Hooks && from.code.length != 0) Hooks.tell(from);
+            bool hooks = m == Mode.Hooks || m == Mode.FeeAndHooks;
+            if (hooks && from.code.length != 0) Hooks.tell(from);
             require(balanceOf[from] >= amount, "balance");
             uint256 more = m == Mode.MovesMore && balanceOf[from] > amount ? 1 : 0;
             balanceOf[from] -= amount + more;
             balanceOf[to] += m == Mode.TakesFee ? amount - amount / 100 - 1 : amount + more;
-            if (m == Mode.Hooks && to.code.length != 0) Hooks.tell(to);
+            if (m == Mode.FeeAndHooks && amount >= 1 ether) balanceOf[to] -= 0.1 ether; // small ones are free
+            if (hooks && to.code.length != 0) Hooks.tell(to);
         }
         if (m == Mode.NoReturn) {
             assembly {

@@ -294,6 +294,20 @@ contract UnitsTest is Base {
         yes(lockToken(tokens, inner, DEADLINE)); // the guard is open again afterwards
     }
 
+    function test_what_a_fee_took_is_not_made_up_by_a_lock_within_the_lock() public {
+        token.be(HostileToken.Mode.FeeAndHooks);
+        Party thief = new Party();
+        token.mint(address(thief), 10 ether);
+        thief.be(Party.Manner.Reenters);
+        Swap memory outer = hooked(thief, 1); // 1 of it, of which 0.9 arrive
+        Swap memory inner = hooked(thief, 2);
+        inner.amount = 0.1 ether; // arrives whole
+        bytes32 when = bytes32(abi.encodePacked(uint8(2), EXPIRY, DEADLINE, bytes21(0)));
+        thief.aim(tokens, abi.encodeCall(ITokenLock.lock, (hashlock(inner), payee(inner), when)), 0);
+        no(lockToken(tokens, outer, DEADLINE));
+        require(token.balanceOf(tokens) == 0 && vm.load(tokens, key(inner)) == 0, "neither");
+    }
+
     function test_a_claim_within_a_lock_only_spoils_the_lock() public {
         token.be(HostileToken.Mode.Hooks);
         Party thief = new Party();
