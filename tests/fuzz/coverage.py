@@ -28,6 +28,11 @@ DECODERS: dict[str, tuple[str, ...]] = {
     "swapd/api/calls/subscriptions.py": ("cli.incoming",),
     "swapd/chains/answers.py": ("node.values", "node.questions"),
     "swapd/chains/bitcoind.py": ("node.questions",),
+    "swapd/chains/evm/answers.py": ("evm.answers",),
+    "swapd/chains/evm/assets.py": ("evm.token",),
+    "swapd/chains/evm/chain.py": ("evm.address",),
+    "swapd/chains/evm/contract.py": ("evm.coin", "evm.shown"),
+    "swapd/chains/evm/rpc.py": ("evm.rpc",),
     "swapd/chains/rpc.py": ("node.questions", "node.http", "node.values"),
     "swapd/cli/node.py": ("cli.json_params",),
     "swapd/config/layers.py": ("config.file", "config.environment", "config.flags"),
@@ -64,9 +69,10 @@ OURS = {
     "swapd/keys/derive.py",
     "swapd/engine/rescue.py",
     "protocol/evm/contract/artifact.py",
+    "swapd/chains/evm/nonces.py",
 }
 """Bytes that we made ourselves: keys derived from the seed, what was printed for a rescue, the code
-of the contract that comes with the package."""
+of the contract that comes with the package, nonces in our own store."""
 
 CALLS = frozenset(
     {"decode", "convert", "loads", "ParseFromString", "fromhex", "from_bytes", "unpackb",
