@@ -10,7 +10,7 @@ value. A fill that would pay zero is refused.
 """
 
 import math
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from msgspec import Struct
 
@@ -47,6 +47,36 @@ class Units(int):
             msg = "an amount must be minimal big-endian bytes, at most 32"
             raise DecodeError(msg)
         return cls(int.from_bytes(data, "big"))
+
+
+MOST_PLAIN = 2**64 - 1
+"""The largest whole number that msgpack knows: 18.4 coins of 18 decimals."""
+
+
+class Wide(int):
+    """A whole number in a journal: as it is where msgpack can hold it, else minimal big-endian
+    bytes. Journals of chains with few decimals look as ever."""
+
+    __slots__ = ()
+
+    @classmethod
+    def from_plain(cls, value: object) -> "Wide":
+        """From either form. Raises DecodeError for what has another."""
+        if isinstance(value, bytes):
+            number = int(Units.from_wire(value))
+            if number > MOST_PLAIN:
+                return cls(number)
+        elif isinstance(value, int) and not isinstance(value, bool):
+            return cls(value)
+        msg = "not a whole number in its shortest form"
+        raise DecodeError(msg)
+
+
+if TYPE_CHECKING:
+    WideInt = int
+else:
+    WideInt = Wide
+"""How a field says that it may hold one: for the type checker it is a number like any other."""
 
 
 class Amount(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

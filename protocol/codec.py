@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import msgpack
 import msgspec
 
-from protocol.amounts import Units
+from protocol.amounts import MOST_PLAIN, Units, Wide
 from protocol.errors import DecodeError, ProtocolError, Refusal, RemoteProtocolError
 
 T = TypeVar("T")
@@ -26,6 +26,8 @@ MAX_CONTAINER = 4096
 def _to_builtin(value: Any) -> Any:
     if isinstance(value, Units):
         return value.to_wire()
+    if isinstance(value, Wide):
+        return int(value)
     msg = f"no wire form for {type(value).__name__}"
     raise NotImplementedError(msg)
 
@@ -33,6 +35,8 @@ def _to_builtin(value: Any) -> Any:
 def _from_builtin(kind: type, value: Any) -> Any:
     if kind is Units and isinstance(value, bytes):
         return Units.from_wire(value)
+    if kind is Wide:
+        return Wide.from_plain(value)
     msg = f"no wire form for {kind.__name__}"
     raise TypeError(msg)
 
@@ -45,7 +49,21 @@ def _refuse_ext(code: int, data: bytes) -> Any:
 def encode(value: object) -> bytes:
     """The canonical bytes of a struct (or of plain lists, dicts, ints, bytes and strings)."""
     plain = msgspec.to_builtins(value, builtin_types=(bytes,), enc_hook=_to_builtin)
-    return msgpack.packb(plain, use_bin_type=True)
+    try:
+        return msgpack.packb(plain, use_bin_type=True)
+    except OverflowError:
+        return msgpack.packb(_shortened(plain), use_bin_type=True)
+
+
+def _shortened(plain: Any) -> Any:
+    """With numbers that msgpack does not know as bytes (amounts.Wide)."""
+    if isinstance(plain, dict):
+        return {key: _shortened(value) for key, value in plain.items()}
+    if isinstance(plain, list | tuple):
+        return [_shortened(value) for value in plain]
+    if isinstance(plain, int) and plain > MOST_PLAIN:
+        return Units(plain).to_wire()
+    return plain
 
 
 def decode(kind: type[T], data: bytes, *, max_size: int) -> T:

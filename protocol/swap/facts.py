@@ -13,6 +13,8 @@ import enum
 
 from msgspec import Struct
 
+from protocol.amounts import WideInt
+
 
 class SpendKind(enum.StrEnum):
     """How a lock was spent. UNKNOWN is anything that is neither path of the script."""
@@ -50,7 +52,7 @@ class LockSeen(Struct, frozen=True):
     `txid` made it, where `ref` does not tell (empty: not known)."""
 
     ref: str
-    units: int
+    units: WideInt
     depth: int
     restriction: Restriction = Restriction.NONE
     spend: Spend | None = None

@@ -11,6 +11,7 @@ import enum
 
 from msgspec import Struct
 
+from protocol.amounts import WideInt
 from protocol.swap.agreement import Agreement
 from protocol.swap.facts import ChainView
 
@@ -22,8 +23,8 @@ class Tx(Struct, frozen=True):
 
     raw: bytes
     txid: str
-    fee: int
-    fee_rate: int
+    fee: WideInt
+    fee_rate: WideInt
     height: int
     ref: str
     at: int = 0
@@ -33,7 +34,7 @@ class LockCoin(Struct, frozen=True):
     """A wallet coin that our lock spends: what a kill needs to know."""
 
     ref: str
-    units: int
+    units: WideInt
     script_pubkey: bytes
 
 
