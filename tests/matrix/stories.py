@@ -14,7 +14,7 @@ AMOUNTS: Final = {
 """What the maker sells. Sold and bought amounts are of like size, whatever coins are worth."""
 
 _PAYS: Final = {
-    "BTC": 0.015, "LTC": 0.4, "ETH": 0.4, "BETH": 0.4, "USDC": 250.0, "BUSDC": 250.0,
+    "BTC": 0.015, "LTC": 0.4, "ETH": 0.4, "BETH": 0.4, "USDC": 300.0, "BUSDC": 300.0,
 }  # fmt: skip
 
 FEES: Final = {"BTC": 10**5, "LTC": 10**5, "ETH": 5 * 10**15, "BETH": 5 * 10**15}
