@@ -22,18 +22,24 @@ MOVES = st.lists(
 
 
 def play(w: World, moves: list[str], leaver: str) -> None:
-    """Performs the moves, then lets the world be calm."""
+    """Performs the moves, then lets the world be calm. No chain is undone as deep as its locks are
+    final: beyond that nothing is promised."""
     party = getattr(w, leaver)
+    undone = dict.fromkeys(LegName, 0)
     for move in moves:
         match move.split():
             case ["block"]:
                 w.block()
+                undone = dict.fromkeys(LegName, 0)
             case ["leave"]:
                 party.online = False
             case ["return"]:
                 party.online = True
                 w.act()
             case ["reorg", leg]:
+                undone[LegName(leg)] += 1
+                if undone[LegName(leg)] >= w.chains[LegName(leg)].leg.depth:
+                    continue
                 w.chains[LegName(leg)].reorg(1)
                 w.act()
             case ["evict", leg]:
