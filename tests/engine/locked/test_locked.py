@@ -304,5 +304,6 @@ def test_a_locked_daemon_refuses_every_call_but_these() -> None:
         if not method.local and getattr(LockedOperations, method.attribute) is not refused
     }
     assert others == {
-        "getinfo", "health", "alarm_list", "swap_list", "swap_get", "swap_wait", "stop", "unlock",
+        "getinfo", "health", "alarm_list", "swap_list", "swap_get", "swap_wait", "swap_explain",
+        "stop", "unlock",
     }  # fmt: skip
