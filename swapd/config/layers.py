@@ -27,7 +27,8 @@ from swapd.config.keys import (
 )
 
 ENV_PREFIX = "SWAPD_"
-_NO_KEYS = frozenset({"SWAPD_REGTEST_KILL_AT"})  # a test hook whose name looks like a key
+_NO_KEYS = frozenset({"SWAPD_REGTEST_KILL_AT", "SWAPD_SOLC"})
+"""A test hook and a tool of ./dev whose names look like keys."""
 _MAX_FILE = 256 * 1024
 _AMOUNTS = frozenset({"minimum", "maximum", "max_locked"})
 

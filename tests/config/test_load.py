@@ -98,7 +98,9 @@ def test_the_file_is_looked_for_in_the_usual_places(tmp_path: Path) -> None:
 
 
 def test_variables_of_others_are_left_alone_but_not_slips(tmp_path: Path) -> None:
-    loaded(tmp_path, environ={"SWAPD_BITCOIND": "/usr/bin/bitcoind", "SWAPD_CONFIG": "x"})
+    tools = ("BITCOIND", "LITECOIND", "ANVIL", "FORGE", "SOLC", "DEBIAN_MIRROR")
+    environ = {f"SWAPD_{tool}": "/usr/bin/tool" for tool in tools}
+    loaded(tmp_path, environ={**environ, "SWAPD_CONFIG": "x"})
     for variable, meant in (
         ("SWAPD_NETWROK", "network"),
         ("SWAPD_POLICY__PROFIL", "policy.profile"),

@@ -126,6 +126,7 @@ NO_LIMITS: Final = {
     "bitcoin.tx.SIGHASH_ALL",
     "bitcoin.tx.SEQUENCE_RBF",
     "evm.transactions.ORDER",  # of secp256k1
+    "amounts.MOST_PLAIN",  # what msgpack can hold
     "book.SWEEP",  # how often a node tidies up, and what its own clients may resume from
     "book.KEPT_CHANGES",
 }
