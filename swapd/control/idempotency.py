@@ -16,6 +16,7 @@ import trio
 from msgspec import Raw, Struct
 
 from swapd.api.errors import ApiError, ErrorName
+from swapd.control.jsonrpc import to_json
 from swapd.ports import Clock, Store, StoreError
 
 SPACE = "idempotency"
@@ -81,7 +82,7 @@ class Idempotency:
         except ApiError:
             await self._store.delete(SPACE, key)
             raise
-        finished = _Record(fingerprint, begun.at, msgspec.json.encode(result))
+        finished = _Record(fingerprint, begun.at, to_json(result))
         # The call has happened: being cancelled now must not leave its key without the result.
         with trio.CancelScope(shield=True):
             await self._store.put(SPACE, key, msgspec.msgpack.encode(finished))

@@ -133,9 +133,22 @@ def _not_a_request(text: bytes, why: str) -> Invalid:
     return Invalid(found if known else None, ApiError(ErrorName.INVALID_REQUEST, why))
 
 
+def to_json(value: object) -> bytes:
+    """The text of a value whose numbers may be of our own kinds."""
+    return msgspec.json.encode(value, enc_hook=_plain)
+
+
+def _plain(value: object) -> int:
+    """A number of a kind of its own, such as one read from a journal, as any other."""
+    if isinstance(value, int):
+        return int(value)
+    msg = f"{type(value).__name__} has no form in JSON"
+    raise NotImplementedError(msg)
+
+
 def result_reply(request_id: Id, result: object) -> bytes:
     """A reply without its newline."""
-    return msgspec.json.encode({"jsonrpc": "2.0", "id": request_id, "result": result})
+    return to_json({"jsonrpc": "2.0", "id": request_id, "result": result})
 
 
 def error_reply(request_id: Id, error: ApiError) -> bytes:
@@ -148,7 +161,7 @@ def error_reply(request_id: Id, error: ApiError) -> bytes:
     if error.detail:
         data["detail"] = error.detail
     body = {"code": error.code, "message": error.message, "data": data}
-    return msgspec.json.encode({"jsonrpc": "2.0", "id": request_id, "error": body})
+    return to_json({"jsonrpc": "2.0", "id": request_id, "error": body})
 
 
 def batch_reply(replies: Sequence[bytes]) -> bytes:
@@ -158,14 +171,12 @@ def batch_reply(replies: Sequence[bytes]) -> bytes:
 
 def notification(method: str, params: object) -> bytes:
     """A message that wants no answer."""
-    return msgspec.json.encode({"jsonrpc": "2.0", "method": method, "params": params})
+    return to_json({"jsonrpc": "2.0", "method": method, "params": params})
 
 
 def call(request_id: Id, method: str, params: Mapping[str, object] | Struct) -> bytes:
     """A request, for clients."""
-    return msgspec.json.encode(
-        {"jsonrpc": "2.0", "id": request_id, "method": method, "params": params}
-    )
+    return to_json({"jsonrpc": "2.0", "id": request_id, "method": method, "params": params})
 
 
 class ErrorData(Struct, frozen=True):

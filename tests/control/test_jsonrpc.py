@@ -129,3 +129,14 @@ def test_a_line_of_exactly_the_limit_is_taken() -> None:
     lines = Lines(limit=10)
     lines.feed(b"x" * 10 + b"\n")
     assert lines.next() == b"x" * 10
+
+
+def test_a_number_of_a_journal_is_a_number_in_a_reply() -> None:
+    class Kept(int):
+        """As `protocol.amounts.Wide`."""
+
+    for number in (7, 2**70):
+        reply = jsonrpc.result_reply(1, {"fee": Kept(number)})
+        assert json.loads(reply)["result"] == {"fee": number}
+    with pytest.raises(NotImplementedError, match="object has no form in JSON"):
+        jsonrpc.result_reply(1, {"fee": object()})
