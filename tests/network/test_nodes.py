@@ -120,6 +120,7 @@ async def test_a_killed_network_process_costs_a_reconnect_and_nothing_else() -> 
         nursery.start_soon(echo, relay.serve(PROTOCOL))
         async with running(maker, taker):
             await connected(relay, maker, taker)
+            await connected(taker, relay)  # who is dialled may know of it before who dials
             before = relay.identity()
             channel = await taker.open(before.peer_id, (), PROTOCOL)
             published = itertools.count()
