@@ -10,6 +10,7 @@ import trio
 
 from protocol.bitcoin.address import address_of, hash160, p2wpkh_script, script_of
 from protocol.bitcoin.params import ChainParams
+from protocol.limits import PINNED_DEPTH
 from protocol.swap.facts import ChainView, LockSeen
 from protocol.terms import LegTerms, PinnedBlock
 from swapd.chains import proofs, spending
@@ -36,7 +37,6 @@ from swapd.ports import (
     WalletBalance,
 )
 
-PINNED_DEPTH: Final = 100
 """Blocks below the tip of the block that terms pin (safety rule 12)."""
 
 _ALREADY_IN_CHAIN: Final = -27

@@ -20,6 +20,7 @@ from protocol.bitcoin.tx import OutPoint
 from protocol.swap.facts import ChainView, Spend, SpendKind
 from swapd.chains.answers import block_hash, table
 from swapd.chains.blocks import BlockScanner
+from swapd.chains.changes import Changes
 from swapd.chains.config import NodeConfig
 from swapd.chains.health import Health, NodeInfo
 from swapd.chains.leg_watch import WatchState
@@ -60,8 +61,7 @@ class Watching:
         self._states: dict[str, WatchState] = {}
         self._blocks = BlockScanner(rpc, params, self._states.values)
         self.mempool = Mempool(rpc)
-        self._count = 0
-        self._changed = trio.Event()
+        self._changes = Changes()
         self._watched = trio.Event()
         self._tip = ""
         self._problems: tuple[str, ...] = ()
@@ -71,19 +71,14 @@ class Watching:
 
     def change_count(self) -> int:
         """Grows with each change."""
-        return self._count
+        return self._changes.count
 
     async def wait_change(self, seen: int) -> int:
         """Returns as soon as the count differs from `seen`."""
-        await trio.lowlevel.checkpoint()
-        while self._count == seen:
-            await self._changed.wait()
-        return self._count
+        return await self._changes.wait(seen)
 
     def _bump(self) -> None:
-        self._count += 1
-        self._changed.set()
-        self._changed = trio.Event()
+        self._changes.bump()
 
     def _note(self, tip: str, problems: tuple[str, ...] | None = None) -> None:
         """Counts a change if the tip or the health is another one than before."""

@@ -16,9 +16,10 @@ from typing import Any, Final
 from msgspec import Struct
 
 from protocol.evm import calls
-from protocol.evm.address import checksummed, create2
+from protocol.evm.address import checksummed
 from protocol.evm.contract import artifact
 from protocol.evm.keccak import keccak256
+from protocol.evm.legs import contract_of
 from swapd.chains.answers import BadAnswer
 from swapd.chains.evm.answers import Header, amount, data, word
 from swapd.chains.evm.config import TokenConfig
@@ -61,7 +62,7 @@ class Asset:
         arguments = () if token is None else (token.address,)
         self.init_code = made.init_code(*arguments)
         self.runtime = made.runtime_code(self.token)
-        self.contract = create2(artifact.DEPLOYER, artifact.SALT, self.init_code)
+        self.contract = contract_of(self.token)
         self._memory = memory
         self._judged: tuple[bytes, tuple[str, ...]] | None = None
 

@@ -13,6 +13,7 @@ from protocol.errors import DecodeError
 from protocol.evm.address import account_of, checksummed, parse_address
 from protocol.evm.transactions import txid as txid_of
 from protocol.kinds import Sizes, sizes_of
+from protocol.limits import PINNED_DEPTH
 from protocol.swap.facts import ChainView, LockSeen
 from protocol.terms import LegTerms, PinnedBlock
 from swapd.chains.evm import proofs
@@ -40,7 +41,6 @@ from swapd.ports import (
     WalletBalance,
 )
 
-PINNED_DEPTH: Final = 100
 STEP_PERCENT: Final = 13
 PATIENCE: Final = 4
 """Blocks that a version is given: they come fast, and each replacement costs an eighth more."""

@@ -14,6 +14,7 @@ import trio
 
 from protocol.swap.facts import Conflict, LockSeen, Spend, SpendKind
 from swapd.chains.answers import BadAnswer, rows, table
+from swapd.chains.changes import Changes
 from swapd.chains.evm.accounts import CLAIMS, LOCKS, Account, AccountKey, Call
 from swapd.chains.evm.answers import data, exactly, quantity
 from swapd.chains.evm.blocks import Blocks
@@ -71,8 +72,7 @@ class EvmNode:
         self._states: dict[str, LegState] = {}
         self._reserved: dict[str, frozenset[str]] = {}
         self._flashes: dict[str, Spend] = {}
-        self._count = 0
-        self._changed = trio.Event()
+        self._changes = Changes()
         self._watched = trio.Event()
         self._looking = trio.Lock()
         self._running = False
@@ -83,20 +83,15 @@ class EvmNode:
 
     def change_count(self) -> int:
         """Grows with each change."""
-        return self._count
+        return self._changes.count
 
     async def wait_change(self, seen: int) -> int:
         """Returns as soon as the count differs from `seen`."""
-        await trio.lowlevel.checkpoint()
-        while self._count == seen:
-            await self._changed.wait()
-        return self._count
+        return await self._changes.wait(seen)
 
     def bump(self) -> None:
         """Something that watchers should know of has changed."""
-        self._count += 1
-        self._changed.set()
-        self._changed = trio.Event()
+        self._changes.bump()
 
     def _note(self, head: bytes, problems: tuple[str, ...]) -> None:
         if (head, problems) != self._told:
