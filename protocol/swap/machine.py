@@ -228,9 +228,12 @@ def _settle(state: SwapState, *, fresh: bool = False) -> SwapState:
 
 
 def _bind(state: SwapState) -> SwapState:
-    """Exactly one outpoint is bound to their leg (rule 2), and again only if it vanished."""
+    """Exactly one outpoint is bound to their leg (rule 2), and again only if it vanished. Its
+    transaction may be told only later."""
     lock = reading.their_lock(state)
-    if lock is None or lock.depth < 1 or lock.ref == state.bound:
+    if lock is None or lock.depth < 1:
+        return state
+    if lock.ref == state.bound and (state.their_raw or not lock.raw):
         return state
     return msgspec.structs.replace(state, bound=lock.ref, their_raw=lock.raw or state.their_raw)
 

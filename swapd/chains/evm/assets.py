@@ -11,7 +11,7 @@ operator wrote, and what its issuer can do (pause, blacklist, replace its code) 
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Struct
 
@@ -23,9 +23,9 @@ from protocol.evm.legs import contract_of
 from swapd.chains.answers import BadAnswer
 from swapd.chains.evm.answers import Header, amount, data, word
 from swapd.chains.evm.config import TokenConfig
-from swapd.chains.evm.rpc import Call, RpcError
-from swapd.chains.evm.sources import Sources
-from swapd.ports import Memory, NodeMisconfigured, NodeUnreachable
+from swapd.chains.evm.rpc import Call
+from swapd.chains.evm.sources import Refusal, Sources
+from swapd.ports import Memory, NodeMisconfigured
 
 MAX_CODE: Final = 24_576
 """EIP-170."""
@@ -97,7 +97,7 @@ class Asset:
 
     async def _code(self, block: Header, address: bytes) -> bytes:
         [answer] = await self._sources.at(block, [("eth_getCode", ("0x" + address.hex(),))])
-        return data(_known(answer, block), MAX_CODE)
+        return data(answer, MAX_CODE)
 
     async def has_deployer(self, block: Header) -> bool:
         """Whether the well-known deployer is on this chain."""
@@ -177,7 +177,7 @@ class Asset:
         asked: list[Call] = [
             ("eth_getStorageAt", (address, "0x" + slot.hex())) for slot in _PROXY_SLOTS
         ]
-        answers = [word(_known(a, block)) for a in await self._sources.at(block, asked)]
+        answers = [word(each) for each in await self._sources.at(block, asked)]
         return next((each[12:] for each in answers if any(each)), bytes(20))
 
     async def _listed(self, block: Header, parties: Sequence[bytes]) -> list[str]:
@@ -203,10 +203,7 @@ class Asset:
             ("eth_call", ({"to": address, "data": "0x" + each.hex()},)) for each in inputs
         ]
         answers = await self._sources.at(block, asked)
-        if all(isinstance(each, RpcError) for each in answers) and len(answers) > 2:
-            # All of them refused: is it the token, or is the block gone?
-            await self._code(block, self.config.address)
-        return [None if isinstance(each, RpcError) else data(each, 4096) for each in answers]
+        return [None if each is Refusal.REVERTED else data(each, 4096) for each in answers]
 
     # --- what we have ---
 
@@ -223,7 +220,7 @@ class Asset:
             )
             to = "0x" + self.config.address.hex()
             asked += [("eth_call", ({"to": to, "data": "0x" + each.hex()},)) for each in inputs]
-        answers = [_known(each, block) for each in await self._sources.at(block, asked)]
+        answers = await self._sources.at(block, asked)
         lock_gas, claim_gas = amount(answers[0]), amount(answers[1])
         if self.config is None:
             return Holdings(lock_gas, claim_gas, lock_gas, claim_gas, 2**256 - 1)
@@ -235,21 +232,16 @@ class Asset:
         where = "0x" + account.hex()
         if self.config is None:
             [answer] = await self._sources.at(block, [("eth_getBalance", (where,))])
-            return amount(_known(answer, block))
+            return amount(answer)
         to = "0x" + self.config.address.hex()
         call = {"to": to, "data": "0x" + calls.balance_of(account).hex()}
         [answer] = await self._sources.at(block, [("eth_call", (call,))])
-        return int.from_bytes(_whole_word(_known(answer, block)), "big")
-
-
-def _known(answer: Any, block: Header) -> Any:
-    if isinstance(answer, RpcError):
-        msg = f"block {block.number} can't be asked about: {answer.message}"
-        raise NodeUnreachable(msg)
-    return answer
+        return int.from_bytes(_whole_word(answer), "big")
 
 
 def _whole_word(answer: object) -> bytes:
+    if answer is Refusal.REVERTED:
+        raise BadAnswer("the token refuses to say what an account has")
     found = data(answer, 4096)
     if len(found) != 32:
         raise BadAnswer("the token answered something that is no number")

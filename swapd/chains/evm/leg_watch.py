@@ -8,30 +8,19 @@ blocks whose state nodes keep, and remembered by its hash, so that a reorganisat
 can't be told is an error, never a fact.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from protocol.evm.slots import Claimed, Live, Reading, Refunded, read_slot
 from protocol.swap.facts import Conflict, LockSeen, Spend, SpendKind
-from swapd.chains.answers import rows, table
-from swapd.chains.evm.answers import (
-    Header,
-    Receipt,
-    data,
-    exactly,
-    quantity,
-    receipt,
-    word,
-)
+from swapd.chains.evm.answers import Header, Receipt, quantity, receipt, word
 from swapd.chains.evm.blocks import Blocks
 from swapd.chains.evm.contract import LockTerms, coin_of, parse_coin, shown_preimage
+from swapd.chains.evm.makers import Makers
 from swapd.chains.evm.nonces import Entry, Version
-from swapd.chains.evm.rpc import Call, RpcError
+from swapd.chains.evm.rpc import Call
 from swapd.chains.evm.sources import Sources
 from swapd.ports import LegWatch, NodeUnreachable
-
-MAX_DATA: Final = 256 * 1024
-"""Bytes of one transaction's calldata, beyond what any node relays."""
 
 ASKED_VERSIONS: Final = 8
 """Of one nonce, the newest ones, are looked for in mempools and receipts."""
@@ -66,7 +55,7 @@ class LegState:
         self._live: Header | None = None
         self._spent: tuple[Header, Reading] | None = None
         self._ended: tuple[Header, str] | None = None
-        self._makers: dict[tuple[bytes, bytes], str] = {}
+        self._makers = Makers(sources, terms)
 
     async def look(
         self, head: Header, final: Header | None, pending: Pending
@@ -80,8 +69,7 @@ class LegState:
                 self._live = await self._since(head, lambda found: isinstance(found, Live))
             depth = self._depth(head, self._live, final)
             seen = await self._unconfirmed_spend(pending)
-            txid = await self._made_by(self._live, self.terms.swap.hashlock)
-            return (self._lock(depth, seen, txid),), None
+            return (await self._made_lock(depth, seen, self._live),), None
         if isinstance(now, Claimed | Refunded):
             if self._spent is None:
                 kind = type(now)
@@ -102,8 +90,6 @@ class LegState:
         contract, key = self.terms.contract, self.terms.key
         call: Call = ("eth_getStorageAt", ("0x" + contract.hex(), "0x" + key.hex()))
         [answer] = await self._sources.at(block, [call])
-        if isinstance(answer, RpcError):
-            raise NodeUnreachable(f"block {block.number} has left the chain, or its state the node")
         return read_slot(self.terms.swap, word(answer))
 
     async def _forget_what_left(self) -> None:
@@ -161,61 +147,46 @@ class LegState:
 
     # --- what is seen ---
 
-    def _lock(self, depth: int, spend: Spend | None, txid: str = "") -> LockSeen:
+    def _lock(self, depth: int, spend: Spend | None, txid: str = "", raw: bytes = b"") -> LockSeen:
         return LockSeen(
             ref=self.terms.ref,
             units=int(self.watch.leg.amount.units),
             depth=depth,
             spend=spend,
+            raw=raw,
             ours=bool(self.watch.own_inputs),
             txid=txid,
         )
+
+    async def _made_lock(self, depth: int, spend: Spend | None, since: Header) -> LockSeen:
+        """With the transaction that made it. The other side's is sent again if it falls out of the
+        chain (safety rule 4); of our own the journal has every version."""
+        hashlock, ours = self.terms.swap.hashlock, bool(self.watch.own_inputs)
+        txid = await self._makers.txid(since, hashlock)
+        raw = b"" if ours else await self._makers.raw(since, hashlock)
+        return self._lock(depth, spend, txid, raw)
 
     async def _spent_lock(
         self, head: Header, final: Header | None, block: Header, how: Reading
     ) -> LockSeen:
         depth = self._depth(head, block, final)
         if isinstance(how, Claimed):
-            txid = await self._made_by(block, how.preimage)
+            txid = await self._makers.txid(block, how.preimage)
             spend = Spend(SpendKind.CLAIM, txid or block.hash.hex(), depth, how.preimage)
         else:
-            txid = await self._made_by(block, self.terms.swap.hashlock)
+            txid = await self._makers.txid(block, self.terms.swap.hashlock)
             spend = Spend(SpendKind.REFUND, txid or block.hash.hex(), depth)
         if self._live is None:
             return self._lock(depth, spend)
-        made = await self._made_by(self._live, self.terms.swap.hashlock)
-        return self._lock(max(depth, self._depth(head, self._live, final)), spend, made)
-
-    async def _made_by(self, block: Header, named: bytes) -> str:
-        """The transaction of a block that is about this slot and names the hashlock or the
-        preimage; for people, so that it is empty where nobody tells."""
-        known = self._makers.get((block.hash, named))
-        if known is not None:
-            return known
-        asked: Call = ("eth_getBlockByHash", (block.name, True))
-        found = ""
-        for [answer] in await self._sources.hints(asked):
-            if answer is None or isinstance(answer, RpcError):
-                continue
-            for item in rows(table(answer).get("transactions")):
-                found = found or self._about(table(item), named)
-        if found:
-            self._makers[block.hash, named] = found
-        return found
-
-    def _about(self, tx: Mapping[str, Any], named: bytes) -> str:
-        sent = data(tx.get("input"), MAX_DATA)
-        slot = bytes([self.terms.swap.slot]) + self.terms.swap.expiry.to_bytes(5, "big")
-        if named not in sent or slot not in sent:
-            return ""
-        return exactly(tx.get("hash"), 32).hex()
+        deep = max(depth, self._depth(head, self._live, final))
+        return await self._made_lock(deep, spend, self._live)
 
     async def _receipts(self, versions: Sequence[Version]) -> list[Receipt | None]:
         if not versions:
             return []
         calls: list[Call] = [("eth_getTransactionReceipt", ("0x" + v.txid,)) for v in versions]
         answers = await self._sources.told(calls, "receipts")
-        return [None if isinstance(each, RpcError) else receipt(each) for each in answers]
+        return [receipt(each) for each in answers]
 
     async def _own_claim(
         self, head: Header, final: Header | None, pending: Pending
@@ -286,8 +257,6 @@ class LegState:
     async def _used(self, block: Header, account: bytes) -> int:
         call: Call = ("eth_getTransactionCount", ("0x" + account.hex(),))
         [answer] = await self._sources.at(block, [call])
-        if isinstance(answer, RpcError):
-            raise NodeUnreachable(f"block {block.number} has left the chain, or its state the node")
         return quantity(answer)
 
     async def _used_by_another(
@@ -310,10 +279,11 @@ class LegState:
 
     async def _spender(self, entry: Entry | None) -> str | None:
         versions = () if entry is None else entry.versions[-ASKED_VERSIONS:]
-        for found in await self._receipts(versions):
-            if found is not None:
-                return found.txid
-        return None
+        try:
+            found = await self._receipts(versions)
+        except NodeUnreachable:
+            return None  # only a name for people
+        return next((each.txid for each in found if each is not None), None)
 
     async def _too_late(self, head: Header, final: Header | None, deadline: int) -> Conflict:
         """The lock's deadline has passed in a block without it: it does nothing any more."""

@@ -23,7 +23,8 @@ from swapd.chains.evm.contract import GAS_PLAIN, LockTerms, coin_of, parse_coin,
 from swapd.chains.evm.health import Health, NodeInfo
 from swapd.chains.evm.leg_watch import LegState, Pending
 from swapd.chains.evm.nonces import Entry
-from swapd.chains.evm.rpc import Endpoint, RpcError
+from swapd.chains.evm.rpc import MAX_BLOCK, Endpoint, RpcError
+from swapd.chains.evm.rpc import Call as RpcCall
 from swapd.chains.evm.sources import Sources
 from swapd.ports import (
     BroadcastResult,
@@ -184,12 +185,8 @@ class EvmNode:
     async def used(self, account: bytes) -> int:
         """How many nonces of an account the chain has used. Raises ChainError."""
         head = self.blocks.head or await self.blocks.follow()
-        [answer] = await self.sources.at(
-            head, [("eth_getTransactionCount", ("0x" + account.hex(),))]
-        )
-        if isinstance(answer, RpcError):
-            head = await self.blocks.follow()
-            raise NodeUnreachable(f"block {head.number} has left the chain")
+        call = ("eth_getTransactionCount", ("0x" + account.hex(),))
+        [answer] = await self.sources.at(head, [call])
         return quantity(answer)
 
     async def broadcast(self, raw: bytes, txid: str) -> BroadcastResult:
@@ -283,7 +280,8 @@ class EvmNode:
 
     async def _look_at_pool(self) -> None:
         found = False
-        for [answer] in await self.sources.hints(("eth_getBlockByNumber", ("pending", True))):
+        asked: RpcCall = ("eth_getBlockByNumber", ("pending", True))
+        for [answer] in await self.sources.hints(asked, most=MAX_BLOCK):
             if answer is None or isinstance(answer, RpcError):
                 continue
             for item in rows(table(answer).get("transactions")):

@@ -14,8 +14,8 @@ import trio
 from protocol.evm.slots import KEEP_SLOTS, is_live, slot_key
 from swapd.chains.evm.answers import Header, word
 from swapd.chains.evm.node import EvmNode
-from swapd.chains.evm.rpc import Call, RpcError
-from swapd.ports import InsufficientFunds, NodeUnreachable
+from swapd.chains.evm.rpc import Call
+from swapd.ports import InsufficientFunds
 
 HOLD_SECONDS: Final = 600.0
 """More than a negotiation takes; from the agreement on the swap watches its slot."""
@@ -62,8 +62,5 @@ class Slots:
         asked: list[Call] = [
             ("eth_getStorageAt", (where, "0x" + slot_key(self._account, n).hex())) for n in numbers
         ]
-        answers = await self._node.sources.at(head, asked)
-        if any(isinstance(answer, RpcError) for answer in answers):
-            raise NodeUnreachable(f"block {head.number} has left the chain, or its state the node")
-        values = [word(answer) for answer in answers]
+        values = [word(answer) for answer in await self._node.sources.at(head, asked)]
         return [n for n, value in zip(numbers, values, strict=True) if not is_live(value)]

@@ -6,16 +6,19 @@ Must not know: contracts, swaps.
 A hosted endpoint can lie, lag and lose its mind, so alone it is no source of facts (safety rule 7).
 Everything that decides is asked *at a block named by its hash*, where honest nodes can't differ;
 what differs, or what too few can say, is unknown: NodeUnreachable, never a guess. While an own node
-answers, nobody else is asked; while none does, two hosted endpoints may stand in for it.
+answers, nobody else is asked; while none does, or none keeps the state of an old block, two hosted
+endpoints may stand in for it.
 """
 
+import enum
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 import trio
 
 from swapd.chains.evm.answers import Header, header, quantity
-from swapd.chains.evm.rpc import Call, Endpoint, RpcError
+from swapd.chains.evm.rpc import MAX_ANSWER, Call, Endpoint, RpcError
 from swapd.ports import Broadcast, BroadcastResult, ChainError, NodeMisconfigured, NodeUnreachable
 
 T = TypeVar("T")
@@ -29,6 +32,22 @@ that where nobody needs it."""
 
 _KNOWN: Final = ("already known", "already imported", "known transaction", "alreadyknown")
 _MINED: Final = ("nonce too low", "old nonce", "nonce is too low")
+
+_REVERTED: Final = re.compile(
+    r"revert|opcode|invalid jump|out of gas|stack (und|ov)er|e?vm error|vm exec"
+)
+"""How nodes say that it was the contract that failed and not they. Geth's own code for it is 3."""
+_REVERT_CODE: Final = 3
+
+
+class StateUnknown(NodeUnreachable):
+    """A block has left the chain, or the state at it those who are asked."""
+
+
+class Refusal(enum.Enum):
+    """What stands in place of an answer: the contract itself refused the call."""
+
+    REVERTED = "reverted"
 
 
 class Sources:
@@ -106,24 +125,28 @@ class Sources:
         return found
 
     async def at(self, block: Header, calls: Sequence[Call]) -> list[Any]:
-        """The answers to calls whose last parameter, the block, is left out, at that very block.
-        Each place holds the result or an RpcError of its call. Raises NodeUnreachable when that
-        block has left the chain."""
+        """The answers to calls whose last parameter, the block, is left out, at that very block;
+        Refusal.REVERTED where a called contract says no. Raises StateUnknown when that block has
+        left the chain, or its state the nodes: nothing else keeps one from reading a state."""
         named = {"blockHash": block.name, "requireCanonical": True}
         asked = [(method, (*params, named)) for method, params in calls]
 
         async def ask(node: Endpoint) -> list[Any]:
-            answers = await node.batch(asked)
-            return [_same_error(answer) for answer in answers]
+            return [_at(block, node, answer) for answer in await node.batch(asked)]
 
         answers: list[Any] = await self._told(ask, f"the state at block {block.number}")
         return answers
 
     async def told(self, calls: Sequence[Call], what: str) -> list[Any]:
-        """The answers to calls that name no block, or one by its hash: receipts, whole blocks."""
+        """The answers to calls that name no block, or one by its hash: receipts, whole blocks. What
+        is refused is not told: NodeUnreachable."""
 
         async def ask(node: Endpoint) -> list[Any]:
-            return [_same_error(answer) for answer in await node.batch(calls)]
+            answers = await node.batch(calls)
+            for answer in answers:
+                if isinstance(answer, RpcError):
+                    raise NodeUnreachable(f"{node.where} does not tell {what}: {answer.message}")
+            return answers
 
         answers: list[Any] = await self._told(ask, what)
         return answers
@@ -139,12 +162,13 @@ class Sources:
 
     # --- hints ---
 
-    async def hints(self, *calls: Call) -> list[list[Any]]:
+    async def hints(self, *calls: Call, most: int = MAX_ANSWER) -> list[list[Any]]:
         """What every endpoint that answers says, own ones first: for what no decision but one of
-        cost or haste hangs on (fees, mempools). Raises NodeUnreachable when nobody answers."""
+        cost or haste hangs on (fees, mempools). `most` bounds an answer's bytes. Raises
+        NodeUnreachable when nobody answers."""
 
         async def ask(node: Endpoint) -> list[Any]:
-            return await node.batch(list(calls))
+            return await node.batch(list(calls), most=most)
 
         nodes = self._own or self._hosted
         found = await self._all(nodes, ask)
@@ -194,18 +218,22 @@ class Sources:
                 return await ask(node)
             except RpcError:
                 raise
+            except StateUnknown as error:
+                trouble = error
             except ChainError as error:
                 self._proven.discard(node)
                 trouble = error
-        if trouble is None or isinstance(trouble, NodeMisconfigured):
+        if trouble is None or isinstance(trouble, NodeMisconfigured | StateUnknown):
             raise trouble or NodeUnreachable(f"chain {self.chain_id} has no endpoint")
         raise NodeUnreachable(str(trouble))
 
     async def _all(self, nodes: Sequence[Endpoint], ask: Callable[[Endpoint], Any]) -> list[Any]:
         """What the nodes answer, in their order; those that fail, or lag far behind, are left out.
-        Raises NodeMisconfigured where one is on another chain."""
+        Raises NodeMisconfigured where one is on another chain and nobody answers, StateUnknown
+        where that keeps too many from answering."""
         found: dict[int, Any] = {}
         wrong: list[NodeMisconfigured] = []
+        blank: list[StateUnknown] = []
 
         async def one(index: int, node: Endpoint) -> None:
             try:
@@ -213,6 +241,8 @@ class Sources:
                 found[index] = await ask(node)
             except NodeMisconfigured as error:
                 wrong.append(error)
+            except StateUnknown as error:
+                blank.append(error)
             except ChainError:
                 self._proven.discard(node)
             if len(found) >= min(QUORUM, len(nodes)):
@@ -225,6 +255,8 @@ class Sources:
                 nursery.start_soon(one, index, node)
         if wrong and not found:
             raise wrong[0]
+        if blank and len(found) < QUORUM:
+            raise blank[0]
         return [found[index] for index in sorted(found)]
 
     async def _agreed(
@@ -240,20 +272,18 @@ class Sources:
         raise NodeUnreachable(f"the endpoints ({self.where}) do not agree on {what}")
 
 
-class _Refused(RpcError):
-    """An RpcError by its code: what one operator says in other words is still the same."""
+def _at(block: Header, node: Endpoint, answer: Any) -> Any:
+    """An answer about the state at a block, judged. Raises StateUnknown."""
+    if not isinstance(answer, RpcError):
+        return answer
+    if answer.method == "eth_call" and _is_revert(answer):
+        return Refusal.REVERTED
+    msg = f"block {block.number} has left the chain, or its state {node.where}: {answer.message}"
+    raise StateUnknown(msg)
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Refused) and other.method == self.method
 
-    def __hash__(self) -> int:
-        return hash(self.method)
-
-
-def _same_error(answer: Any) -> Any:
-    if isinstance(answer, RpcError):
-        return _Refused("the endpoints", answer.method, answer.code, answer.message)
-    return answer
+def _is_revert(error: RpcError) -> bool:
+    return error.code == _REVERT_CODE or _REVERTED.search(error.message.lower()) is not None
 
 
 def _too_few(count: int) -> NodeUnreachable:

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from swapd.chains.answers import BadAnswer
-from swapd.chains.evm.rpc import Endpoint, RpcError
-from swapd.chains.evm.sources import Sources, judged
+from swapd.chains.evm.rpc import Call, Endpoint, RpcError
+from swapd.chains.evm.sources import Refusal, Sources, StateUnknown, judged
 from swapd.ports import Broadcast, ChainError, NodeMisconfigured, NodeUnreachable
 
 Answer = Callable[[str, list[Any]], Any]
@@ -66,7 +66,7 @@ class Node:
             tags = {"latest": self.height, "finalized": self.height - 64}
             number = tags[params[0]] if params[0] in tags else int(params[0], 16)
             return block(number, fork=self.fork) if number <= self.height else None
-        if method == "eth_getStorageAt":
+        if method in {"eth_getStorageAt", "eth_call"}:
             return self.storage
         if method == "eth_sendRawTransaction":
             return self.sent
@@ -133,6 +133,65 @@ async def test_state_that_two_do_not_say_alike_is_unknown() -> None:
         await asked.at(head, CALL)
     third = sources(Node(), liar, Node())
     assert await third.at(await third.head(), CALL) == ["0x" + "00" * 31 + "07"]
+
+
+@pytest.mark.parametrize(
+    "words", ["header not found", "missing trie node 12ab (path )", "hash is not canonical"]
+)
+async def test_a_block_without_state_is_unknown_and_no_answer(words: str) -> None:
+    own = Node()
+    asked = sources(own=own)
+    head = await asked.head()
+    own.refusal = (-32000, words)
+    for call in (CALL, [("eth_call", ({"to": "0x" + "11" * 20},))]):
+        with pytest.raises(StateUnknown, match=f"block 100 has left the chain.*{words[:6]}"):
+            await asked.at(head, call)
+
+
+async def test_only_the_contract_itself_can_say_no_to_a_call_and_only_to_a_call() -> None:
+    own = Node()
+    asked = sources(own=own)
+    head = await asked.head()
+    call: Call = ("eth_call", ({"to": "0x" + "11" * 20},))
+    for refusal in ((3, "execution reverted: paused"), (-32000, "execution reverted")):
+        own.refusal = refusal
+        assert await asked.at(head, [call]) == [Refusal.REVERTED]
+        with pytest.raises(StateUnknown):
+            await asked.at(head, CALL)
+    own.refusal = (-32000, "execution aborted (timeout = 5s)")
+    with pytest.raises(StateUnknown, match="timeout"):
+        await asked.at(head, [call])
+
+
+async def test_two_that_have_an_old_state_stand_in_for_an_own_node_that_has_not() -> None:
+    own, young = Node(), Node()
+    asked = sources(Node(), young, Node(), own=own)
+    head = await asked.head()
+    own.refusal = young.refusal = (-32000, "missing trie node")
+    assert await asked.at(head, CALL) == [Node().storage]
+    with pytest.raises(StateUnknown, match="missing trie node"):
+        await sources(Node(), young, own=own).at(head, CALL)
+    own.refusal = None
+    assert await asked.at(head, CALL) == [Node().storage]
+
+
+async def test_a_contract_that_says_no_to_one_and_yes_to_the_other_is_unknown() -> None:
+    one, two = Node(), Node()
+    asked = sources(one, two)
+    head = await asked.head()
+    call: Call = ("eth_call", ({"to": "0x" + "11" * 20},))
+    one.refusal = (3, "execution reverted")
+    with pytest.raises(NodeUnreachable, match="do not agree"):
+        await asked.at(head, [call])
+    two.refusal = (-32015, "VM execution error.")
+    assert await asked.at(head, [call]) == [Refusal.REVERTED]
+
+
+async def test_a_receipt_that_is_refused_is_no_word_that_there_is_none() -> None:
+    own = Node()
+    own.refusal = (-32000, "transaction indexing is in progress")
+    with pytest.raises(NodeUnreachable, match="does not tell receipts: transaction indexing"):
+        await sources(own=own).told([("eth_getTransactionReceipt", ("0x1",))], "receipts")
 
 
 async def test_an_endpoint_alone_with_its_word_is_unknown() -> None:

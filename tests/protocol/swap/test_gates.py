@@ -209,6 +209,13 @@ def test_their_lock_is_bound_at_its_first_confirmation_not_before() -> None:
     assert at(begun(MAKER), 5, own=view(), theirs=view(lock(LegName.I, 0))).bound == ""
     bound = at(begun(MAKER), 5, own=view(), theirs=view(lock(LegName.I, 1)))
     assert (bound.bound, bound.their_raw) == ("lock-i:0", b"raw")
+    untold = msgspec.structs.replace(lock(LegName.I, 1), raw=b"")
+    named = at(begun(MAKER), 5, own=view(), theirs=view(untold))
+    assert (named.bound, named.their_raw) == ("lock-i:0", b"")
+    told = at(named, 6, own=view(), theirs=view(lock(LegName.I, 2)))
+    assert (told.bound, told.their_raw) == ("lock-i:0", b"raw")
+    kept = at(told, 7, own=view(), theirs=view(untold))
+    assert kept.their_raw == b"raw"
 
 
 @pytest.mark.parametrize("role", Role)
