@@ -13,6 +13,11 @@ from protocol.swap.facts import LockSeen
 from protocol.swap.states import SignedLock
 
 
+class SeekLock(Struct, frozen=True, tag="seek_lock"):
+    """Ask the wallet for an unconfirmed lock of this leg that an earlier life sent and this state
+    does not know; answer with LockFound if there is one."""
+
+
 class BuildLock(Struct, frozen=True, tag="build_lock"):
     """Have the wallet sign our lock at `fee_rate`; answer with LockBuilt. `replaces` is the version
     that hangs: the new one must spend all of its coins (rule 2)."""
@@ -95,7 +100,8 @@ class ResendTheirLock(Struct, frozen=True, tag="resend_their_lock"):
 
 
 Effect = (
-    BuildLock
+    SeekLock
+    | BuildLock
     | BroadcastLock
     | BuildKill
     | BroadcastKill

@@ -34,6 +34,14 @@ class LockBuilt(Struct, frozen=True, tag="lock_built"):
     lock: SignedLock
 
 
+class LockFound(Struct, frozen=True, tag="lock_found"):
+    """The wallet holds a lock of ours that hangs unconfirmed and that a restored swap forgot: now
+    its coins are known, so it can be killed. Failure and persistence: lost before the journal has
+    it, it is found again."""
+
+    lock: SignedLock
+
+
 class KillBuilt(Struct, frozen=True, tag="kill_built"):
     """A payment of the lock's coins to ourselves was signed."""
 
@@ -65,4 +73,13 @@ class CancelRequested(Struct, frozen=True, tag="cancel_requested"):
     before: int = 0
 
 
-Event = Observed | LockBuilt | KillBuilt | ClaimBuilt | RefundBuilt | ChildBuilt | CancelRequested
+Event = (
+    Observed
+    | LockBuilt
+    | LockFound
+    | KillBuilt
+    | ClaimBuilt
+    | RefundBuilt
+    | ChildBuilt
+    | CancelRequested
+)

@@ -34,6 +34,7 @@ from protocol.swap.events import (
     Event,
     KillBuilt,
     LockBuilt,
+    LockFound,
     Observed,
     RefundBuilt,
 )
@@ -82,6 +83,9 @@ def step(state: SwapState, event: Event) -> SwapState:
             return _observed(state, event)
         case LockBuilt():
             return _with_lock(state, event.lock)
+        case LockFound():
+            if reading.seeks_lock(state):
+                return msgspec.structs.replace(state, own=Released(event.lock))
         case KillBuilt():
             if isinstance(state.own, Killing):
                 own = Killing(state.own.lock, event.kill)

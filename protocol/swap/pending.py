@@ -20,6 +20,7 @@ from protocol.swap.effects import (
     BuildRefund,
     Effect,
     ResendTheirLock,
+    SeekLock,
 )
 from protocol.swap.facts import ChainView, LockSeen, Spend, SpendKind
 from protocol.swap.fees import Curve
@@ -42,6 +43,7 @@ def pending(state: SwapState) -> tuple[Effect, ...]:
     effects: list[Effect] = []
     if state.outcome is None:
         effects += _claim(state)
+        effects += [SeekLock()] if reading.seeks_lock(state) else []
         effects += _kill(state)
         effects += _lock(state)
         effects += _resend(state)

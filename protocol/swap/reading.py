@@ -113,6 +113,17 @@ def unknown_own_lock(state: SwapState) -> LockSeen | None:
     return max(exact, key=lambda lock: lock.depth, default=None)
 
 
+def seeks_lock(state: SwapState) -> bool:
+    """Whether a lock of ours may hang unconfirmed whose coins this state does not know: where an
+    older state was put back, only the wallet remembers it."""
+    if not state.restored or state.outcome is not None:
+        return False
+    own = state.own
+    if isinstance(own, Released | Killing):
+        return not own.lock.coins and not is_confirmed(own_lock(state))
+    return isinstance(own, Unfunded) and not is_confirmed(unknown_own_lock(state))
+
+
 def own_refs(state: SwapState) -> tuple[str, ...]:
     """The outputs that are our signed lock, whichever version confirms."""
     signed = signed_lock(state)

@@ -24,8 +24,17 @@ from protocol.swap.effects import (
     BuildRefund,
     Effect,
     ResendTheirLock,
+    SeekLock,
 )
-from protocol.swap.events import ChildBuilt, ClaimBuilt, Event, KillBuilt, LockBuilt, RefundBuilt
+from protocol.swap.events import (
+    ChildBuilt,
+    ClaimBuilt,
+    Event,
+    KillBuilt,
+    LockBuilt,
+    LockFound,
+    RefundBuilt,
+)
 from protocol.swap.reading import lock_gate, own_view, signed_lock, their_view
 from protocol.swap.states import LockCoin, SignedLock, SwapState, Tx
 from protocol.terms import LegName, Role, other_leg, own_leg
@@ -55,6 +64,10 @@ async def _perform(world: World, state: SwapState, effect: Effect) -> Event | No
     own_chain = world.chains[agreement.own.amount.asset]
     their_chain = world.chains[agreement.theirs.amount.asset]
     match effect:
+        case SeekLock():
+            found = await own_chain.hanging_lock(agreement.own, agreement.terms.hashlock)
+            height = _height(state, own_leg(agreement.role))
+            return None if found is None else LockFound(_from_port(found, height, state.now))
         case BuildLock():
             hashlock = agreement.terms.hashlock
             before = to_port(effect.replaces) if effect.replaces is not None else None

@@ -216,6 +216,12 @@ class Chain(Protocol):
         Raises InsufficientFunds, WalletLocked."""
         ...
 
+    async def hanging_lock(self, leg: LegTerms, hashlock: bytes) -> SignedLock | None:
+        """The wallet's own unconfirmed payment of the leg's amount to its script, in the mempool or
+        not, with the coins it spends; None when there is none. Where locks carry a deadline,
+        always None: what is late dies by itself."""
+        ...
+
     async def claim_party(self, htlc_key: bytes, destination: str | None) -> bytes:
         """Who we are in the terms of a leg that we claim on this chain: `htlc_key`, our key of that
         leg, itself, or the account that is paid: that of `destination`, if one is asked for."""

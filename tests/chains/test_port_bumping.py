@@ -40,6 +40,34 @@ async def test_a_dearer_lock_never_takes_other_coins_than_its_own(bench: Bench) 
         await bench.chain.fund(deal.leg, deal.hashlock, 20 * RATE, first, deadline=deal.leg.expiry)
 
 
+async def test_the_wallet_remembers_a_lock_that_hangs_for_whoever_forgot_it(bench: Bench) -> None:
+    await bench.give(2, COIN)
+    deal = new_deal(bench, units=COIN // 2)
+    assert await bench.chain.hanging_lock(deal.leg, deal.hashlock) is None
+    sent = await bench.chain.fund(deal.leg, deal.hashlock, RATE, deadline=deal.leg.expiry)
+    assert (await bench.chain.broadcast(sent.tx.raw)).outcome is Broadcast.ACCEPTED
+    await bench.pay(deal.script, deal.units + 1)  # by the same wallet, and no lock
+    other = new_deal(bench, units=COIN // 2)
+    assert await bench.chain.hanging_lock(other.leg, other.hashlock) is None
+    found = await bench.chain.hanging_lock(deal.leg, deal.hashlock)
+    assert found is not None
+    assert (found.ref, found.coins) == (sent.ref, sent.coins)
+    assert (found.tx.raw, found.tx.txid, found.tx.fee) == (sent.tx.raw, sent.tx.txid, sent.tx.fee)
+    kill = await bench.chain.build_kill(found, 2 * RATE)
+    assert (await bench.chain.broadcast(kill.raw)).outcome is Broadcast.ACCEPTED
+    await bench.mine()
+    assert await bench.chain.hanging_lock(deal.leg, deal.hashlock) is None, "it is dead"
+
+
+async def test_a_lock_in_a_block_hangs_no_more(bench: Bench) -> None:
+    await bench.give(1, COIN)
+    deal = new_deal(bench, units=COIN // 2)
+    lock = await bench.chain.fund(deal.leg, deal.hashlock, RATE, deadline=deal.leg.expiry)
+    assert (await bench.chain.broadcast(lock.tx.raw)).outcome is Broadcast.ACCEPTED
+    await bench.mine()
+    assert await bench.chain.hanging_lock(deal.leg, deal.hashlock) is None
+
+
 async def test_a_spend_in_the_mempool_says_what_a_replacement_must_beat(bench: Bench) -> None:
     deal = new_deal(bench)
     since = await bench.height()

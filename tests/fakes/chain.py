@@ -27,6 +27,7 @@ from protocol.bitcoin.tx import (
     TxInput,
     TxOutput,
     p2wpkh_script_code,
+    parse_tx,
     sighash_v0,
 )
 from protocol.swap.facts import ChainView, LockSeen
@@ -328,6 +329,27 @@ class FakeChain:
             old = inputs[index]
             inputs[index] = TxInput(old.outpoint, old.sequence, b"", (signature, key.public))
         return Transaction(bare.version, tuple(inputs), bare.outputs, bare.lock_time)
+
+    async def hanging_lock(self, leg: LegTerms, hashlock: bytes) -> SignedLock | None:
+        await self._answer()
+        node = self.node
+        output = TxOutput(_htlc(leg, hashlock).script_pubkey(), int(leg.amount.units))
+        for raw in reversed(self.broadcasts):
+            tx = parse_tx(raw)
+            spenders = [node.spender(str(txin.outpoint)) for txin in tx.inputs]
+            if output not in tx.outputs or any(found and found[1] for found in spenders):
+                continue
+            coins = tuple(self._coin(str(txin.outpoint)) for txin in tx.inputs)
+            ref = str(OutPoint(tx.txid(), tx.outputs.index(output)))
+            return SignedLock(_signed(tx, coins), ref, coins)
+        return None
+
+    def _coin(self, ref: str) -> Coin:
+        output = self.node.output(ref)
+        assert output is not None
+        script, units = output
+        assert isinstance(script, bytes)
+        return Coin(ref, units, script)
 
     async def build_kill(self, lock: SignedLock, fee_rate: int) -> SignedTx:
         await self._answer()

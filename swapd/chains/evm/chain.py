@@ -261,6 +261,14 @@ class EvmChain:
         terms = self._terms(leg, hashlock)
         return await self._funding.lock(terms, info, fee_rate, deadline, replaces)
 
+    async def hanging_lock(
+        self,
+        leg: LegTerms,  # noqa: ARG002 - no lock outlives its deadline
+        hashlock: bytes,  # noqa: ARG002 - no lock outlives its deadline
+    ) -> SignedLock | None:
+        """None: a lock names the time after which no block takes it."""
+        return None
+
     async def build_kill(self, lock: SignedLock, fee_rate: int) -> SignedTx:
         """A payment to ourselves on the nonce of the lock."""
         return await self._funding.kill(lock, await self.node.see(), fee_rate)

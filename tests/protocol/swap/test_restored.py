@@ -1,6 +1,7 @@
 """A swap taken over by another life of the daemon: what it forgot, the chains remember."""
 
 import pytest
+from msgspec import structs
 
 from protocol.swap.effects import (
     BroadcastLock,
@@ -9,12 +10,13 @@ from protocol.swap.effects import (
     BuildLock,
     BuildRefund,
     Effect,
+    SeekLock,
 )
-from protocol.swap.events import LockBuilt
+from protocol.swap.events import LockBuilt, LockFound
 from protocol.swap.explain import Who, summarise
 from protocol.swap.facts import ChainView, Spend, SpendKind
 from protocol.swap.machine import is_closed, step
-from protocol.swap.pending import pending
+from protocol.swap.pending import holds_coins, pending
 from protocol.swap.restoring import restored
 from protocol.swap.states import (
     End,
@@ -149,10 +151,45 @@ def test_a_lock_without_known_coins_that_fell_out_is_neither_killed_nor_sent(rol
     own_leg, _ = legs(role)
     state = at(restored(begun(role)), 20, own=view(lock(own_leg, 1)), theirs=view())
     gone = at(state, 30, own=view(), theirs=view())
-    assert pending(gone) == ()
+    assert pending(gone) == (SeekLock(),)
     assert gone.outcome is None
     over = state.agreement.terms.leg_i.expiry + FOURTEEN_DAYS - T0
     assert at(gone, over + 10, own=view(), theirs=view()).outcome is not None
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_forgotten_lock_that_the_wallet_remembers_is_killed(role: Role) -> None:
+    own_leg, _ = legs(role)
+    state = at(restored(begun(role)), 20, own=view(), theirs=view())
+    assert pending(state) == (SeekLock(),)
+    state = step(state, LockFound(signed(role)))
+    for own in (view(), view(lock(own_leg, 0))):  # whether our node still shows it or not
+        again = at(state, 30, own=own, theirs=view())
+        assert isinstance(again.own, Killing)
+        assert [type(effect) for effect in pending(again)] == [BuildKill]
+        assert holds_coins(again) == tuple(coin.ref for coin in signed(role).coins)
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_lock_taken_up_from_the_chain_that_fell_out_is_killed_once_its_coins_are_known(
+    role: Role,
+) -> None:
+    own_leg, _ = legs(role)
+    state = at(restored(begun(role)), 20, own=view(lock(own_leg, 1)), theirs=view())
+    assert pending(state) == (), "nothing is sought while it stands"
+    gone = at(state, 30, own=view(), theirs=view())
+    found = at(step(gone, LockFound(signed(role))), 31, own=view(), theirs=view())
+    assert [type(effect) for effect in pending(found)] == [BuildKill]
+
+
+@pytest.mark.parametrize("role", Role)
+def test_only_a_life_that_may_have_forgotten_asks_the_wallet_for_a_lock(role: Role) -> None:
+    found = signed(role)
+    other = LockFound(structs.replace(found, tx=structs.replace(found.tx, ref="other:0")))
+    for state in (begun(role), released(role), restored(released(role)), locked(role)):
+        looked = at(state, 5, own=view(), theirs=view())
+        assert not owed(looked, SeekLock)
+        assert step(looked, other) == looked, "a lock that nobody sought changes nothing"
 
 
 @pytest.mark.parametrize("role", Role)

@@ -26,6 +26,7 @@ from protocol.swap.effects import (
     BuildRefund,
     Effect,
     ResendTheirLock,
+    SeekLock,
 )
 from protocol.swap.events import (
     ChildBuilt,
@@ -275,6 +276,8 @@ class World:
         party.builds += 1
         name = f"{party.name}{party.builds}"
         match effect:
+            case SeekLock():
+                return False  # the toy's parties forget nothing
             case BuildLock():
                 ref, coin = f"lock-{name}:0", LockCoin(f"coin-{party.name}", 10**6, b"")
                 tx = Tx(b"raw", f"lock-{name}", 200, effect.fee_rate, own.height, ref)

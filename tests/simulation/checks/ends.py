@@ -71,7 +71,7 @@ def judge(diary: Diary, books: Mapping[str, Books], violated: str = "") -> list[
     robbed = fate.taken and not fate.got
     if robbed and not violated:
         wrong.append(f"THEFT: its leg was claimed, the other leg is not its own; it says {end!r}")
-    elif robbed and end in GOOD_ENDS and not diary.in_the_air:  # it can't know of that lock
+    elif robbed and end in GOOD_ENDS:
         wrong.append(f"it lost ({violated}) and says {end!r}")
     elif end == "lost" and not robbed and not (fate.fooled and not fate.got):
         wrong.append("it says lost, and is not")

@@ -41,9 +41,8 @@ class Diary:
     """What one honest party of a deal did and said. `sent` holds (time, purpose, txid, fee) of each
     of its transactions that a node took, `ends` (time, end), `pays` the scripts that are its own,
     `claims_pay` where its claims go. `forgot_at`: how many it had sent when it went on from a row
-    in which it had no lock, so that it may only watch; `in_the_air`: a lock of its own was
-    unconfirmed when an old backup forgot it, which no daemon can make good. `adopted`: outputs of
-    its script that it takes for its lock. Times are true unix seconds, whatever its clock shows."""
+    in which it had no lock, so that it may only watch. `adopted`: outputs of its script that it
+    takes for its lock. Times are true unix seconds, whatever its clock shows."""
 
     deal: Deal
     role: str
@@ -53,7 +52,6 @@ class Diary:
     revealed_at: int | None = None
     closed: bool = False
     forgot_at: int | None = None
-    in_the_air: bool = False
     adopted: set[str] = field(default_factory=set)
     faults: list[str] = field(default_factory=list)
 

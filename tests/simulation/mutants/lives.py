@@ -41,6 +41,16 @@ MUTANTS = (
         tests=_RESTORED_TESTS,
     ),
     Mutant(
+        "wallet's memory ignored",
+        "1",
+        "a restored swap does not ask the wallet for a lock that hangs",
+        PENDING,
+        "effects += [SeekLock()] if reading.seeks_lock(state) else []",
+        "effects += []",
+        tiers=("pure", "tests"),
+        tests=_RESTORED_TESTS,
+    ),
+    Mutant(
         "chain's memory ignored",
         "2",
         "a restored swap does not know its own lock on the chain",

@@ -24,8 +24,17 @@ from protocol.swap.effects import (
     BuildRefund,
     Effect,
     ResendTheirLock,
+    SeekLock,
 )
-from protocol.swap.events import ChildBuilt, ClaimBuilt, Event, KillBuilt, LockBuilt, RefundBuilt
+from protocol.swap.events import (
+    ChildBuilt,
+    ClaimBuilt,
+    Event,
+    KillBuilt,
+    LockBuilt,
+    LockFound,
+    RefundBuilt,
+)
 from protocol.swap.reading import signed_lock
 from protocol.swap.states import LockCoin, SignedLock, Tx
 from tests.simulation.checks import acting
@@ -47,6 +56,8 @@ def _fee(rate: int, vsize: int) -> int:
 def perform(side: "Side", effect: Effect) -> Event | None:
     """Performs `effect` once; the event it produced, if any. Raises NodeError."""
     match effect:
+        case SeekLock():
+            return _found(side)
         case BuildLock() if side.own.accounts is not None:
             return account_hands.lock(side, effect)
         case BuildKill() if side.own.accounts is not None:
@@ -138,6 +149,23 @@ def _lock(side: "Side", effect: BuildLock) -> SignedLock:
     tx = SimTx(name_of(side, "lock"), tuple(refs), out, fee, LOCK_VBYTES)
     coins = tuple(LockCoin(ref, total // len(refs), b"") for ref in refs)
     return SignedLock(signed(side, chain, tx, f"{tx.txid}:0"), coins)
+
+
+def _found(side: "Side") -> Event | None:
+    """What the node's wallet holds of our locks, and no block: in the mempool or not."""
+    chain, leg = side.own, side.swap.leg(side.own_leg)
+    require_node(side, chain)
+    if chain.accounts is not None:
+        return None  # a lock that came too late is dead there
+    sent = [txid for _, purpose, txid, _ in side.diary.sent if purpose == "lock"]
+    for tx in reversed([side.world.archive[txid] for txid in sent]):
+        spenders = [chain.ledger.spender(ref) for ref in tx.spends]
+        if any(found is not None and found[1] for found in spenders):
+            continue
+        coins = tuple(LockCoin(ref, chain.units_of(ref), b"") for ref in tx.spends)
+        index = tx.outputs.index((leg.script, leg.units))
+        return LockFound(SignedLock(signed(side, chain, tx, f"{tx.txid}:{index}"), coins))
+    return None
 
 
 def _kill(side: "Side", effect: BuildKill) -> Event | None:

@@ -142,7 +142,6 @@ class Side:
     def _forget(self) -> None:
         self.diary.forgot_at = len(self.diary.sent)
         locks = [txid for _, purpose, txid, _ in self.diary.sent if purpose == "lock"]
-        self.diary.in_the_air = bool(locks) and not any(self.own.ledger.depth(t) for t in locks)
         if not locks:
             self._done()  # it only watches, for longer than a world lasts
 

@@ -410,7 +410,7 @@ class World:
             for wrong in judge_terms(swap.deal):
                 yield f"{swap.name}: {wrong}"
             for side in swap.sides:
-                why = "an old backup forgot a lock in the air" if side.diary.in_the_air else ""
+                why = ""
                 if self.violated is not None:
                     at, what = self.violated
                     if side.diary.ends and side.diary.ends[-1][0] < at:
