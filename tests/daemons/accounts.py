@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import trio
 
@@ -125,7 +125,7 @@ class AccountFleet(Fleet):
     @asynccontextmanager
     async def open(
         cls, assets: Sequence[str], *, parties: Sequence[str] = ("maker", "taker"), **more: Any
-    ) -> AsyncIterator["AccountFleet"]:
+    ) -> AsyncIterator[Self]:
         """World, anvils and fleet, the daemons not started; all ended at the end."""
         fleet = cls.of(assets, parties=parties, **more)
         try:
@@ -137,7 +137,7 @@ class AccountFleet(Fleet):
     @classmethod
     def of(
         cls, assets: Sequence[str], *, parties: Sequence[str] = ("maker", "taker"), **more: Any
-    ) -> "AccountFleet":
+    ) -> Self:
         """Nothing of it started: `begin` and `end` may be called in two runs of trio."""
         chains = [chain for chain in CHAINS if chain in assets] or [CHAINS[0]]
         return cls(World(parties, chains=chains), assets, parties=parties, **more)

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 import trio
 
 from swapd.control.failures import CannotConnectError
+from tests.daemons.accounts import AccountFleet
 from tests.daemons.fleet import PATIENCE_SECONDS, Fleet
 from tests.daemons.process import SwapdProcess
 
@@ -173,3 +174,7 @@ class MortalFleet(Fleet):
     async def swap(self, name: str, swap_id: str) -> dict[str, Any]:
         found: dict[str, Any] = (await self.ask(name, "swap.get", swap_id=swap_id))["swap"]
         return found
+
+
+class MortalAccounts(MortalFleet, AccountFleet):
+    """One whose daemons also swap on chains of accounts."""
