@@ -48,6 +48,8 @@ class Fleet:
         self._settings = dict(settings or {})
         self._parties = tuple(parties)
         self.pair = "LTC/BTC"
+        self.patience = PATIENCE_SECONDS
+        """Less of it where a daemon is kept from what it owes for long."""
         self.relay = self.make("relay", None)
         self.daemons: dict[str, SwapdProcess] = {}
 
@@ -206,10 +208,10 @@ class Fleet:
 
     # --- Time ---------------------------------------------------------------------------------
 
-    async def settle(self, *, patience: float = PATIENCE_SECONDS) -> bool:
+    async def settle(self, *, patience: float | None = None) -> bool:
         """Waits until every daemon has seen what the chains say and owes nothing more, and until
         the nodes have told each other. False when it took longer than `patience`."""
-        with trio.move_on_after(patience):
+        with trio.move_on_after(self.patience if patience is None else patience):
             # Two daemons and six nodes have to agree, and no single event tells that they do.
             while not await self._is_settled():  # noqa: ASYNC110 - see above
                 await trio.sleep(_POLL)
@@ -255,7 +257,7 @@ class Fleet:
         for chain in self.world.chains:
             await self.world.relay_mempool(chain)
 
-    async def block(self, *, patience: float = PATIENCE_SECONDS) -> None:
+    async def block(self, *, patience: float | None = None) -> None:
         """10 seconds and a block on both chains, daemons and nodes in step before and after."""
         await self.settle(patience=patience)
         await self.relay_transactions()

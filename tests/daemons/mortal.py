@@ -12,7 +12,7 @@ import trio
 
 from swapd.control.failures import CannotConnectError
 from tests.daemons.accounts import AccountFleet
-from tests.daemons.fleet import PATIENCE_SECONDS, Fleet
+from tests.daemons.fleet import Fleet
 from tests.daemons.process import SwapdProcess
 
 KILL_AT: Final = "SWAPD_REGTEST_KILL_AT"
@@ -164,7 +164,7 @@ class MortalFleet(Fleet):
                 if not await self.revive():
                     raise
 
-    async def settle(self, *, patience: float = PATIENCE_SECONDS) -> bool:
+    async def settle(self, *, patience: float | None = None) -> bool:
         while True:
             await self.revive()
             settled = await super().settle(patience=patience)

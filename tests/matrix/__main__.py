@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.daemons.accounts import COINS, AccountFleet
-from tests.matrix import stories
+from tests.matrix import books
 from tests.matrix.stories import STORIES
 
 ASSETS: Final = ("BTC", "LTC", "ETH", "USDC", "BETH", "BUSDC")
@@ -24,24 +24,14 @@ FINE: Final = "ok"
 async def play(fleet: AccountFleet, pay: str, get: str, name: str) -> str:
     """How one story went, in a word, or what was wrong with it."""
     story, allowed = STORIES[name]
-    watched = tuple(dict.fromkeys((pay, get, stories.fee_coin(pay), stories.fee_coin(get))))
-    parties = ("maker", "taker")
-    before = {(p, a): await fleet.holdings(p, a) for p in parties for a in watched}
+    before = await books.of(fleet, pay, get)
     with trio.move_on_after(RUN_SECONDS) as scope:
         ends = await story(fleet, pay, get)
     if scope.cancelled_caught:
         return f"not within {RUN_SECONDS} s: {await fleet.where()}"
     if ends not in allowed:
         return f"ended {ends}"
-    after = {key: await fleet.holdings(*key) for key in before}
-    told = (await fleet["taker"].call("swap.list", limit=1))["swaps"][0]
-    units = {pay: int(told["pay"]["units"]), get: int(told["receive"]["units"])}
-    wanted = stories.expected(pay, get, ends, units)
-    for (party, asset), was in before.items():
-        off = wanted.get((party, asset), 0) - (after[party, asset] - was)
-        if not 0 <= off <= stories.FEES.get(asset, 0):
-            return f"{party}'s {asset} is {off} units short"
-    return FINE
+    return await books.wrong(fleet, before, pay, get, ends) or FINE
 
 
 async def mend(fleet: AccountFleet) -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import trio
 
+from tests.daemons.fleet import PATIENCE_SECONDS
 from tests.daemons.mortal import MortalAccounts
 from tests.matrix.__main__ import mend
 
@@ -38,6 +39,7 @@ async def accounts(
 ) -> AsyncIterator[MortalAccounts]:
     """Both daemons up, no offer and no swap open."""
     await mend(account_fleet_session)
+    account_fleet_session.patience = PATIENCE_SECONDS
     yield account_fleet_session
     if request.session.testsfailed:
         for daemon in account_fleet_session.all:

@@ -6,7 +6,7 @@ Each story starts with both daemons up and no swap open and ends so; it says how
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from tests.daemons.accounts import COINS, AccountFleet
+from tests.daemons.accounts import AccountFleet
 
 AMOUNTS: Final = {
     "BTC": "0.02", "LTC": "0.5", "ETH": "0.5", "BETH": "0.5", "USDC": "300", "BUSDC": "300",
@@ -16,9 +16,6 @@ AMOUNTS: Final = {
 _PAYS: Final = {
     "BTC": 0.015, "LTC": 0.4, "ETH": 0.4, "BETH": 0.4, "USDC": 300.0, "BUSDC": 300.0,
 }  # fmt: skip
-
-FEES: Final = {"BTC": 10**5, "LTC": 10**5, "ETH": 5 * 10**15, "BETH": 5 * 10**15}
-"""More than all fees of a story are, in base units of what they are paid in."""
 
 COMPLETED: Final = ("completed", "completed")
 REFUNDED: Final = ("refunded", "refunded")
@@ -48,7 +45,8 @@ async def leg_of(fleet: AccountFleet, name: str, swap_id: str, leg: str) -> tupl
     return found["status"], found["depth"]
 
 
-async def _expiry(fleet: AccountFleet, name: str, swap_id: str, leg: str) -> int:
+async def expiry_of(fleet: AccountFleet, name: str, swap_id: str, leg: str) -> int:
+    """When a leg may be refunded, as a daemon tells."""
     told = await fleet.swap(name, swap_id)
     return int(next(each["expiry"] for each in told["legs"] if each["name"] == leg))
 
@@ -69,7 +67,7 @@ async def refund_a(fleet: AccountFleet, pay: str, get: str) -> Ends:
         return (await leg_of(fleet, "taker", swap_id, "i"))[1] > 0
 
     await fleet.until(is_locked)
-    await fleet.pass_blocks_to(await _expiry(fleet, "taker", swap_id, "i"))
+    await fleet.pass_blocks_to(await expiry_of(fleet, "taker", swap_id, "i"))
     await fleet["maker"].start()
     await fleet.until_ended(swap_id)
     return await ends_of(fleet, swap_id)
@@ -85,13 +83,13 @@ async def refund_b(fleet: AccountFleet, pay: str, get: str) -> Ends:
 
     await fleet.until(is_locked)
     await fleet["taker"].kill()
-    await fleet.pass_blocks_to(await _expiry(fleet, "maker", swap_id, "p"))
+    await fleet.pass_blocks_to(await expiry_of(fleet, "maker", swap_id, "p"))
 
     async def is_back() -> bool:
         return await fleet.phase("maker", swap_id) == "refunded"
 
     await fleet.until(is_back)
-    await fleet.pass_blocks_to(await _expiry(fleet, "maker", swap_id, "i"))
+    await fleet.pass_blocks_to(await expiry_of(fleet, "maker", swap_id, "i"))
     await fleet["taker"].start()
     await fleet.until_ended(swap_id)
     return await ends_of(fleet, swap_id)
@@ -117,21 +115,3 @@ STORIES: Final[dict[str, tuple[Story, frozenset[Ends]]]] = {
     "crash": (crash, frozenset({COMPLETED})),
 }
 """By name: the story and how it may end for maker and taker."""
-
-
-def expected(pay: str, get: str, ends: Ends, units: dict[str, int]) -> dict[tuple[str, str], int]:
-    """By party and asset, what a balance moves by, fees apart."""
-    moved: dict[tuple[str, str], int] = {}
-    if ends == COMPLETED:
-        moved = {
-            ("maker", get): -units[get],
-            ("maker", pay): units[pay],
-            ("taker", pay): -units[pay],
-            ("taker", get): units[get],
-        }
-    return moved
-
-
-def fee_coin(asset: str) -> str:
-    """What the fees of an asset's chain are paid in."""
-    return COINS.get(asset, asset)

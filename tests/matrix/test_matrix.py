@@ -6,9 +6,9 @@ import pytest
 
 from protocol.evm.legs import contract_of
 from tests.daemons.accounts import AccountFleet
-from tests.matrix import stories
+from tests.matrix import books, hostile, stories
 from tests.matrix.__main__ import FINE, play
-from tests.matrix.stories import COMPLETED, STORIES
+from tests.matrix.stories import COMPLETED, REFUNDED, STORIES
 
 pytestmark = [pytest.mark.nodes, pytest.mark.timeout(900)]
 
@@ -29,8 +29,14 @@ REST = [
     if (pair, story) not in TOLD
 ]
 GIVEN_UP = ("never_funded", "refunded")
-DEAR = 5_000 * 10**9
-"""Wei per gas: far above what a lock of these amounts may cost."""
+NOBODY_LOCKED = ("never_funded", "never_funded")
+GWEI = 10**9
+BUSY = 20 * GWEI
+"""Ten times what a lock offers on a quiet chain, and far less than it may cost."""
+DEAR = 5_000 * GWEI
+"""Far above what a lock of these amounts may cost."""
+IDLE_SECONDS = 0.5
+"""Patience where a daemon goes on asking whether it may lock, and may not."""
 
 
 @pytest.mark.parametrize(
@@ -43,41 +49,89 @@ async def test_a_swap_between_any_two_chains_ends_as_it_should(
     assert await play(accounts, pay, get, story) == FINE
 
 
+async def locks_of(fleet: AccountFleet, name: str, swap_id: str, leg: str) -> list[str]:
+    """The transactions that were signed as lock of a leg, by a daemon's own word."""
+    told = await fleet.swap(name, swap_id)
+    found = next(each for each in told["legs"] if each["name"] == leg)
+    return [tx["txid"] for tx in found["transactions"] if tx["what"] == "lock"]
+
+
+async def until_sent(fleet: AccountFleet, name: str, swap_id: str, leg: str) -> None:
+    """Blocks, until a lock waits in a mempool."""
+
+    async def is_sent() -> bool:
+        return (await stories.leg_of(fleet, name, swap_id, leg))[0] != "unseen"
+
+    await fleet.until(is_sent)
+
+
 async def test_nobody_locks_where_the_contract_is_another_one(accounts: AccountFleet) -> None:
     anvil = accounts.chain_of("ETH").anvil
-    address = "0x" + contract_of(None).hex()
-    real = await anvil.rpc("eth_getCode", address, "latest")
-    before = await accounts.holdings("maker", "ETH")
+    before = await books.of(accounts, "BTC", "ETH")
     swap_id = await stories.take(accounts, "BTC", "ETH")
-    await anvil.rpc("anvil_setCode", address, "0x6001")
-    told = await accounts.swap("taker", swap_id)
-    expiry = next(leg["expiry"] for leg in told["legs"] if leg["name"] == "i")
-    for _ in range(8):
-        await accounts.block()
-    await accounts.pass_blocks_to(expiry)
-    await accounts.until_ended(swap_id)
+    accounts.patience = IDLE_SECONDS
+    async with hostile.code_at(anvil, contract_of(None), hostile.ACCEPTS_ALL):
+        for _ in range(8):
+            await accounts.block()
+        await accounts.pass_blocks_to(await stories.expiry_of(accounts, "taker", swap_id, "i"))
+        await accounts.until_ended(swap_id)
+        assert await anvil.balance(contract_of(None)) == 0
     assert await stories.ends_of(accounts, swap_id) == GIVEN_UP
-    assert await accounts.holdings("maker", "ETH") == before
-    await anvil.rpc("anvil_setCode", address, real)
+    assert await books.wrong(accounts, before, "BTC", "ETH", GIVEN_UP) == ""
+    assert await accounts.holdings("maker", "ETH") == before["maker", "ETH"]
 
 
-async def test_a_lock_that_gas_has_outrun_is_dearer_or_dead_and_nobody_loses(
+async def test_a_token_of_which_less_arrives_is_not_locked_and_costs_gas_at_most(
+    accounts: AccountFleet,
+) -> None:
+    before = await books.of(accounts, "USDC", "BTC")
+    swap_id = await stories.take(accounts, "USDC", "BTC")
+    await until_sent(accounts, "taker", swap_id, "i")
+    [lock] = await locks_of(accounts, "taker", swap_id, "i")
+    accounts.patience = IDLE_SECONDS
+    async with hostile.token_that(accounts.chain_of("USDC"), hostile.TAKES_A_FEE):
+        await accounts.until_ended(swap_id)
+    receipt = await accounts.chain_of("USDC").anvil.rpc("eth_getTransactionReceipt", "0x" + lock)
+    assert receipt["status"] == "0x0"
+    assert await stories.ends_of(accounts, swap_id) == NOBODY_LOCKED
+    assert await books.wrong(accounts, before, "USDC", "BTC", NOBODY_LOCKED) == ""
+    assert await accounts.holdings("maker", "BTC") == before["maker", "BTC"]
+
+
+async def test_a_lock_that_gas_has_outrun_is_replaced_by_a_dearer_one(
     accounts: AccountFleet,
 ) -> None:
     anvil = accounts.chain_of("ETH").anvil
+    before = await books.of(accounts, "BTC", "ETH")
     swap_id = await stories.take(accounts, "BTC", "ETH")
+    await until_sent(accounts, "maker", swap_id, "p")
+    [first] = await locks_of(accounts, "maker", swap_id, "p")
+    await hostile.next_base_fee(anvil, BUSY)
+    await accounts.block()
+    assert (await stories.leg_of(accounts, "maker", swap_id, "p"))[1] == 0
+    await accounts.until_ended(swap_id)
+    assert await stories.ends_of(accounts, swap_id) == COMPLETED
+    assert await books.wrong(accounts, before, "BTC", "ETH", COMPLETED) == ""
+    mined = [txid for txid in await locks_of(accounts, "maker", swap_id, "p") if txid != first]
+    assert [await accounts.depth("ETH", txid) is not None for txid in mined] == [True]
+    assert await accounts.depth("ETH", first) is None
 
-    async def is_sent() -> bool:
-        return (await stories.leg_of(accounts, "maker", swap_id, "p"))[0] != "unseen"
 
-    await accounts.until(is_sent)
+@pytest.mark.slow
+async def test_a_lock_that_no_gas_can_save_is_dead_and_nobody_loses(accounts: AccountFleet) -> None:
+    anvil = accounts.chain_of("ETH").anvil
+    before = await books.of(accounts, "BTC", "ETH")
+    swap_id = await stories.take(accounts, "BTC", "ETH")
+    await until_sent(accounts, "maker", swap_id, "p")
     for _ in range(3):
-        await anvil.rpc("anvil_setNextBlockBaseFeePerGas", hex(DEAR))
+        await hostile.next_base_fee(anvil, DEAR)
         await accounts.block()
         assert (await stories.leg_of(accounts, "maker", swap_id, "p"))[1] == 0
-    await anvil.rpc("anvil_setNextBlockBaseFeePerGas", hex(10**9))
+    await hostile.next_base_fee(anvil, GWEI)
     await accounts.until_ended(swap_id, blocks=90)
-    assert await stories.ends_of(accounts, swap_id) in {COMPLETED, GIVEN_UP}
+    ends = await stories.ends_of(accounts, swap_id)
+    assert ends in {COMPLETED, GIVEN_UP}
+    assert await books.wrong(accounts, before, "BTC", "ETH", ends) == ""
 
 
 @pytest.mark.parametrize("depth", [1, 2])
@@ -85,6 +139,7 @@ async def test_a_reorganisation_of_the_chain_of_accounts_costs_nobody_a_unit(
     accounts: AccountFleet, depth: int
 ) -> None:
     anvil = accounts.chain_of("ETH").anvil
+    before = await books.of(accounts, "ETH", "BTC")
     swap_id = await stories.take(accounts, "ETH", "BTC")
 
     async def is_locked() -> bool:
@@ -95,4 +150,5 @@ async def test_a_reorganisation_of_the_chain_of_accounts_costs_nobody_a_unit(
     await anvil.reorg(depth, 0)
     await accounts.until_ended(swap_id, blocks=90)
     ends = await stories.ends_of(accounts, swap_id)
-    assert ends in {COMPLETED, GIVEN_UP, ("refunded", "refunded"), ("never_funded", "never_funded")}
+    assert ends in {COMPLETED, GIVEN_UP, REFUNDED, NOBODY_LOCKED}
+    assert await books.wrong(accounts, before, "ETH", "BTC", ends) == ""
