@@ -15,8 +15,8 @@ def selector(signature: str) -> bytes:
     return keccak256(signature.encode())[:4]
 
 
-LOCK_NATIVE: Final = selector("lock(bytes32,bytes32)")
-LOCK_TOKEN: Final = selector("lock(bytes32,bytes32,bytes32)")
+LOCK_NATIVE: Final = selector("lock(uint256,uint256)")
+LOCK_TOKEN: Final = selector("lock(bytes32,uint256,uint256)")
 CLAIM: Final = selector("claim(bytes32,bytes32,uint96)")
 CLAIM_FOR: Final = selector("claimFor(bytes32,bytes32,bytes32)")
 REFUND: Final = selector("refund(bytes32,bytes32,bytes32)")

@@ -25,10 +25,10 @@ FEE_TYPE: Final = b"Fee(bytes32 slot,bytes32 value,address relayer,uint96 fee,ui
 ANYBODY: Final = bytes(20)
 
 CLAIM_WITH_FEE: Final = calls.selector(
-    "claimWithFee(bytes32,bytes32,bytes32,bytes32,uint40,bytes32,bytes32)"
+    "claimWithFee(bytes32,bytes32,bytes32,uint256,uint40,bytes32,bytes32)"
 )
 REFUND_WITH_FEE: Final = calls.selector(
-    "refundWithFee(bytes32,bytes32,bytes32,bytes32,uint40,bytes32,bytes32)"
+    "refundWithFee(bytes32,bytes32,bytes32,uint256,uint40,bytes32,bytes32)"
 )
 
 

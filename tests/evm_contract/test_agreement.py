@@ -9,8 +9,8 @@ from protocol.evm.contract import artifact
 from tests.evm_contract.words import Swap, account, secret
 
 CALLS = {
-    "lock(bytes32,bytes32)": calls.LOCK_NATIVE,
-    "lock(bytes32,bytes32,bytes32)": calls.LOCK_TOKEN,
+    "lock(uint256,uint256)": calls.LOCK_NATIVE,
+    "lock(bytes32,uint256,uint256)": calls.LOCK_TOKEN,
     "claim(bytes32,bytes32,uint96)": calls.CLAIM,
     "claimFor(bytes32,bytes32,bytes32)": calls.CLAIM_FOR,
     "refund(bytes32,bytes32,bytes32)": calls.REFUND,

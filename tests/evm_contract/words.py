@@ -80,11 +80,11 @@ class Swap:
         """The call; the amount is the value sent."""
         times = self.expiry.to_bytes(5, "big") + self.deadline.to_bytes(5, "big")
         terms = self.receiver + bytes([self.index]) + times + bytes(1)
-        return call("lock(bytes32,bytes32)", self.hashlock, terms)
+        return call("lock(uint256,uint256)", self.hashlock, terms)
 
     def lock_token(self) -> bytes:
         """The call; the token must have been approved."""
-        return call("lock(bytes32,bytes32,bytes32)", self.hashlock, self.payee, self.when)
+        return call("lock(bytes32,uint256,uint256)", self.hashlock, self.payee, self.when)
 
     @property
     def when(self) -> bytes:
@@ -108,7 +108,7 @@ class Swap:
         """The claim or the refund with a signed fee; `signature` is r(32) | vs(32)."""
         first = self.preimage if what == "claim" else self.hashlock
         return call(
-            f"{what}WithFee(bytes32,bytes32,bytes32,bytes32,uint40,bytes32,bytes32)",
+            f"{what}WithFee(bytes32,bytes32,bytes32,uint256,uint40,bytes32,bytes32)",
             first, self.entry, self.payee, relay, not_before, signature[:32], signature[32:],
         )  # fmt: skip
 

@@ -18,8 +18,8 @@ pragma solidity 0.8.30;
 ///   entry = locker(20) | index(1) | expiry(5) | unused(6)
 ///   payee = receiver(20) | amount(12)
 ///
-/// solc tries selectors in their numeric order, 22 gas each: the name of claimThese is chosen so that
-/// claim, refund, claimFor and lock come before it.
+/// solc tries selectors in their numeric order, 22 gas each: names are chosen, and which words are
+/// bytes32 and which uint256, so that claim, refund, lock and claimFor come before the others.
 abstract contract Htlc {
     error TooLate(); //        the lock's deadline has passed, or its expiry is not after it
     error TooEarly(); //       a refund before expiry, or a fee before the time its signer gave
@@ -44,14 +44,14 @@ abstract contract Htlc {
 
     /// The receiver claims for itself: the receiver is the caller, whoever else's terms are named.
     function claim(bytes32 preimage, bytes32 entry, uint96 amount) external {
-        bytes32 payee = _payee(msg.sender, amount);
-        if (!_take(preimage, entry, payee)) revert NotLive();
+        bytes32 payee = _mine(amount);
+        _close(preimage, true, true, entry, payee);
         _pay(msg.sender, amount);
     }
 
     /// Anyone who knows the preimage; the coins go to the receiver of the terms.
     function claimFor(bytes32 preimage, bytes32 entry, bytes32 payee) external {
-        if (!_take(preimage, entry, payee)) revert NotLive();
+        _close(preimage, true, true, entry, payee);
         _pay(_receiver(payee), _amount(payee));
     }
 
@@ -61,15 +61,14 @@ abstract contract Htlc {
         bytes32 preimage,
         bytes32 entry,
         bytes32 payee,
-        bytes32 relay,
+        uint256 relay,
         uint40 notBefore,
         bytes32 r,
         bytes32 vs
     ) external {
         address receiver = _receiver(payee);
-        uint256 value = _value(_sha256(preimage), payee, _expiry(entry));
+        uint256 value = _close(preimage, true, true, entry, payee);
         _checkFee(receiver, _key(entry), value, payee, relay, notBefore, r, vs);
-        if (!_take(preimage, entry, payee)) revert NotLive();
         _payBoth(receiver, payee, relay);
     }
 
@@ -82,7 +81,7 @@ abstract contract Htlc {
         unchecked {
             for (; at < end; at += 70) {
                 uint96 amount = uint96(uint256(_word(at + 38)));
-                if (_take(_word(at), _word(at + 32), _payee(msg.sender, amount))) total += amount;
+                if (_close(_word(at), true, false, _word(at + 32), _mine(amount)) != 0) total += amount;
             }
         }
         if (total != 0) _pay(msg.sender, total);
@@ -98,7 +97,7 @@ abstract contract Htlc {
 
     /// Anyone, after the expiry; the coins go back to the locker.
     function refund(bytes32 hashlock, bytes32 entry, bytes32 payee) external {
-        if (!_return(hashlock, entry, payee)) revert NotLive();
+        _close(hashlock, false, true, entry, payee);
         _pay(_locker(entry), _amount(payee));
     }
 
@@ -107,15 +106,14 @@ abstract contract Htlc {
         bytes32 hashlock,
         bytes32 entry,
         bytes32 payee,
-        bytes32 relay,
+        uint256 relay,
         uint40 notBefore,
         bytes32 r,
         bytes32 vs
     ) external {
         address locker = _locker(entry);
-        uint256 value = _value(hashlock, payee, _expiry(entry));
+        uint256 value = _close(hashlock, false, true, entry, payee);
         _checkFee(locker, _key(entry), value, payee, relay, notBefore, r, vs);
-        if (!_return(hashlock, entry, payee)) revert NotLive();
         _payBoth(locker, payee, relay);
     }
 
@@ -126,38 +124,67 @@ abstract contract Htlc {
 
     // ---------------------------------------------------------------- slots
 
-    /// Makes the caller's slot live. Terms are checked by the callers.
-    function _open(uint256 index, bytes32 hashlock, bytes32 payee, uint256 expiry) internal {
-        uint256 key = (uint256(uint160(msg.sender)) << 8) | index;
-        uint256 value = _value(hashlock, payee, expiry);
+    /// Makes the caller's slot live, if the terms are sound; `bad` is what else the caller finds wrong
+    /// with them. (Few branches: this is in the path of every lock.)
+    function _open(bytes32 hashlock, uint256 payee, uint256 index, uint256 expiry, uint256 deadline, bool bad)
+        internal
+    {
+        bool late;
+        assembly ("memory-safe") {
+            late := or(gt(timestamp(), deadline), iszero(lt(deadline, expiry)))
+            bad := or(bad, or(iszero(shr(96, payee)), iszero(shl(160, payee))))
+        }
+        if (late) revert TooLate();
+        if (bad) revert BadTerms();
+        uint256 key;
         bool live;
         assembly ("memory-safe") {
+            key := or(shl(8, caller()), index)
             live := slt(sload(key), 0)
         }
         if (live) revert Occupied();
         assembly ("memory-safe") {
-            sstore(key, value)
+            let free := mload(0x40) // its place is borrowed: cheaper than new memory
+            mstore(0x00, hashlock)
+            mstore(0x20, payee)
+            mstore(0x40, expiry)
+            sstore(key, or(LIVE, keccak256(0x00, 0x60)))
+            mstore(0x40, free)
         }
     }
 
-    /// Ends a live swap by its preimage. False, and nothing changed, if it is not live.
-    function _take(bytes32 preimage, bytes32 entry, bytes32 payee) private returns (bool) {
-        return _close(_sha256(preimage), entry, payee, uint256(preimage));
-    }
-
-    /// Ends a live swap after its expiry. False, and nothing changed, if it is not live.
-    function _return(bytes32 hashlock, bytes32 entry, bytes32 payee) private returns (bool) {
-        if (block.timestamp <= _expiry(entry)) revert TooEarly();
-        return _close(hashlock, entry, payee, uint256(hashlock));
-    }
-
-    function _close(bytes32 hashlock, bytes32 entry, bytes32 payee, uint256 mark) private returns (bool found) {
+    /// Ends a live swap: by its preimage, or after its expiry by its hashlock, which is then the mark
+    /// that stays. Gives the live value; if there is none, reverts (`must`) or changes nothing and gives
+    /// zero. (The two flags are constants where it is called: the compiler makes a copy for each.)
+    ///
+    /// Of SHA-256 only the precompile's answer is believed, never what lay in memory before: who can make
+    /// the inner call fail (out of gas, no such precompile) must not have his "preimage" taken for the hash.
+    function _close(bytes32 mark, bool isPreimage, bool must, bytes32 entry, bytes32 payee)
+        private
+        returns (uint256 value)
+    {
         uint256 key = _key(entry);
-        uint256 value = _value(hashlock, payee, _expiry(entry));
+        uint256 expiry = _expiry(entry);
+        if (!isPreimage && block.timestamp <= expiry) revert TooEarly();
+        bool found;
         assembly ("memory-safe") {
-            found := eq(sload(key), value)
+            let ok := true
+            mstore(0x00, mark)
+            if isPreimage {
+                ok := staticcall(gas(), 2, 0x00, 0x20, 0x00, 0x20)
+                ok := and(ok, eq(returndatasize(), 0x20))
+            }
+            let free := mload(0x40) // its place is borrowed: cheaper than new memory
+            mstore(0x20, payee)
+            mstore(0x40, expiry)
+            value := or(LIVE, keccak256(0x00, 0x60))
+            mstore(0x40, free)
+            found := and(ok, eq(sload(key), value))
         }
-        if (!found) return false;
+        if (!found) {
+            if (must) revert NotLive();
+            return 0;
+        }
         assembly ("memory-safe") {
             switch and(key, 0x80)
             case 0 { sstore(key, shr(1, shl(1, mark))) }
@@ -167,30 +194,6 @@ abstract contract Htlc {
                 log0(0x00, 0x20)
             }
         }
-    }
-
-    function _value(bytes32 hashlock, bytes32 payee, uint256 expiry) private pure returns (uint256 value) {
-        assembly ("memory-safe") {
-            let free := mload(0x40) // its place is borrowed: cheaper than new memory
-            mstore(0x00, hashlock)
-            mstore(0x20, payee)
-            mstore(0x40, expiry)
-            value := or(LIVE, keccak256(0x00, 0x60))
-            mstore(0x40, free)
-        }
-    }
-
-    /// The precompile's answer, never what lay in memory before: who can make the inner call fail
-    /// (out of gas) must not have his "preimage" taken for the hash.
-    function _sha256(bytes32 preimage) private view returns (bytes32 hashlock) {
-        bool ok;
-        assembly ("memory-safe") {
-            mstore(0x00, preimage)
-            ok := staticcall(gas(), 2, 0x00, 0x20, 0x00, 0x20)
-            ok := and(ok, eq(returndatasize(), 0x20))
-            hashlock := mload(0x00)
-        }
-        if (!ok) revert NotLive();
     }
 
     // ---------------------------------------------------------------- words
@@ -207,8 +210,14 @@ abstract contract Htlc {
         return uint40(uint256(entry) >> 48);
     }
 
-    function _payee(address receiver, uint96 amount) private pure returns (bytes32) {
-        return bytes32((uint256(uint160(receiver)) << 96) | amount);
+    /// The caller as the receiver of `amount`. (Only the address is shifted by hand: no bit of it is
+    /// above the 160th, and that of a smaller type as `amount` the compiler sees to.)
+    function _mine(uint96 amount) private view returns (bytes32) {
+        uint256 me;
+        assembly ("memory-safe") {
+            me := shl(96, caller())
+        }
+        return bytes32(me | amount);
     }
 
     function _receiver(bytes32 payee) internal pure returns (address) {
@@ -233,16 +242,6 @@ abstract contract Htlc {
         assembly ("memory-safe") {
             word := calldataload(at)
         }
-    }
-
-    /// Now must not be after the deadline, nor the deadline at or after the expiry. (Without branches:
-    /// these checks are in the path of every lock.)
-    function _checkTimes(uint256 deadline, uint256 expiry) internal view {
-        bool late;
-        assembly ("memory-safe") {
-            late := or(gt(timestamp(), deadline), iszero(lt(deadline, expiry)))
-        }
-        if (late) revert TooLate();
     }
 
     // ---------------------------------------------------------------- batches and fees
@@ -270,23 +269,23 @@ abstract contract Htlc {
         uint256 key,
         uint256 value,
         bytes32 payee,
-        bytes32 relay,
+        uint256 relay,
         uint40 notBefore,
         bytes32 r,
         bytes32 vs
     ) private view {
         if (block.timestamp < notBefore) revert TooEarly();
-        if (_amount(relay) > _amount(payee)) revert BadFee();
+        if (uint96(relay) > _amount(payee)) revert BadFee();
         bytes32 domain = keccak256(abi.encode(DOMAIN_TYPE, NAME, VERSION, block.chainid, address(this)));
-        bytes32 fee = keccak256(abi.encode(FEE_TYPE, key, value, _receiver(relay), _amount(relay), notBefore));
+        bytes32 fee = keccak256(abi.encode(FEE_TYPE, key, value, address(uint160(relay >> 96)), uint96(relay), notBefore));
         bytes32 digest = keccak256(abi.encodePacked(hex"1901", domain, fee));
         address who = ecrecover(digest, uint8(27 + (uint256(vs) >> 255)), r, bytes32(uint256(vs) & ~LIVE));
         if (who == address(0) || who != signer) revert BadFee();
     }
 
-    function _payBoth(address to, bytes32 payee, bytes32 relay) private {
-        uint96 fee = _amount(relay);
-        address relayer = _receiver(relay);
+    function _payBoth(address to, bytes32 payee, uint256 relay) private {
+        uint96 fee = uint96(relay);
+        address relayer = address(uint160(relay >> 96));
         uint96 rest = _amount(payee) - fee;
         if (rest != 0) _pay(to, rest);
         if (fee != 0) _pay(relayer == address(0) ? msg.sender : relayer, fee);

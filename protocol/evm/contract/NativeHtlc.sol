@@ -6,11 +6,8 @@ import {Htlc} from "./Htlc.sol";
 /// @title The HTLC of a chain's native coin.
 contract NativeHtlc is Htlc {
     /// terms = receiver(20) | index(1) | expiry(5) | deadline(5) | unused(1); the amount is the value sent.
-    function lock(bytes32 hashlock, bytes32 terms) external payable {
-        uint256 expiry = uint40(uint256(terms) >> 48);
-        uint256 deadline = uint40(uint256(terms) >> 8);
-        _checkTimes(deadline, expiry);
-        _openFor(uint256(terms) >> 96, msg.value, uint8(uint256(terms) >> 88), hashlock, expiry);
+    function lock(uint256 hashlock, uint256 terms) external payable {
+        _openFor(bytes32(hashlock), terms, msg.value, uint40(terms >> 8));
     }
 
     /// Several at once, packed: hashlock(32) | receiver(20) | index(1) | expiry(5) | amount(12).
@@ -20,24 +17,25 @@ contract NativeHtlc is Htlc {
         (uint256 at, uint256 end) = _span(items, 70);
         unchecked {
             for (; at < end; at += 70) {
-                uint256 terms = uint256(_word(at + 32));
                 uint256 amount = uint96(uint256(_word(at + 38)));
-                uint256 expiry = uint40(terms >> 48);
-                _checkTimes(deadline, expiry);
-                _openFor(terms >> 96, amount, uint8(terms >> 88), _word(at), expiry);
+                _openFor(_word(at), uint256(_word(at + 32)), amount, deadline);
                 total += amount;
             }
         }
         if (total != msg.value) revert BadTerms();
     }
 
-    function _openFor(uint256 receiver, uint256 amount, uint256 index, bytes32 hashlock, uint256 expiry) private {
+    /// terms = receiver(20) | index(1) | expiry(5) | ...
+    function _openFor(bytes32 hashlock, uint256 terms, uint256 amount, uint256 deadline) private {
+        uint256 payee;
         bool bad;
+        uint256 index;
         assembly ("memory-safe") {
-            bad := or(or(iszero(receiver), iszero(amount)), shr(96, amount))
+            payee := or(shl(96, shr(96, terms)), amount)
+            bad := gt(amount, 0xffffffffffffffffffffffff) // what does not fit would be somebody else's address
+            index := byte(20, terms)
         }
-        if (bad) revert BadTerms();
-        _open(index, hashlock, bytes32((receiver << 96) | amount), expiry);
+        _open(hashlock, payee, index, uint40(terms >> 48), deadline, bad);
     }
 
     /// The receiver may be a contract that runs code here; it finds its swap already ended.

@@ -11,7 +11,7 @@ contract TokenHtlc is Htlc {
 
     address public immutable token;
 
-    uint256 private transient locking;
+    uint256 private transient drawing;
 
     constructor(address token_) {
         if (token_.code.length == 0) revert NoToken();
@@ -19,23 +19,25 @@ contract TokenHtlc is Htlc {
     }
 
     /// when = index(1) | expiry(5) | deadline(5) | unused(21).
-    function lock(bytes32 hashlock, bytes32 payee, bytes32 when) external {
-        _lock(hashlock, payee, when);
+    function lock(bytes32 hashlock, uint256 payee, uint256 when) external {
+        _openFor(hashlock, payee, when >> 248, uint40(when >> 208), uint40(when >> 168));
+        _draw(uint96(payee));
     }
 
     /// As lock, with an EIP-2612 permit for exactly the amount. A permit that fails (somebody sent it
     /// before us, the token has none) is no reason to fail: the allowance decides.
     function lockWithPermit(
         bytes32 hashlock,
-        bytes32 payee,
-        bytes32 when,
+        uint256 payee,
+        uint256 when,
         uint256 permitDeadline,
         uint8 v,
         bytes32 r,
         bytes32 s
     ) external {
-        try IPermit(token).permit(msg.sender, address(this), _amount(payee), permitDeadline, v, r, s) {} catch {}
-        _lock(hashlock, payee, when);
+        try IPermit(token).permit(msg.sender, address(this), uint96(payee), permitDeadline, v, r, s) {} catch {}
+        _openFor(hashlock, payee, when >> 248, uint40(when >> 208), uint40(when >> 168));
+        _draw(uint96(payee));
     }
 
     /// Several at once, packed: hashlock(32) | receiver(20) | index(1) | expiry(5) | amount(12).
@@ -47,40 +49,29 @@ contract TokenHtlc is Htlc {
             for (; at < end; at += 70) {
                 uint256 terms = uint256(_word(at + 32));
                 uint256 amount = uint96(uint256(_word(at + 38)));
-                uint256 expiry = uint40(terms >> 48);
-                _checkTimes(deadline, expiry);
-                _openFor(bytes32(((terms >> 96) << 96) | amount), uint8(terms >> 88), _word(at), expiry);
+                _openFor(_word(at), ((terms >> 96) << 96) | amount, uint8(terms >> 88), uint40(terms >> 48), deadline);
                 total += amount;
             }
         }
         _draw(total);
     }
 
-    function _lock(bytes32 hashlock, bytes32 payee, bytes32 when) private {
-        uint256 expiry = uint40(uint256(when) >> 208);
-        uint256 deadline = uint40(uint256(when) >> 168);
-        _checkTimes(deadline, expiry);
-        _openFor(payee, uint256(when) >> 248, hashlock, expiry);
-        _draw(_amount(payee));
-    }
-
-    function _openFor(bytes32 payee, uint256 index, bytes32 hashlock, uint256 expiry) private {
-        address receiver = _receiver(payee);
-        uint256 amount = _amount(payee);
+    function _openFor(bytes32 hashlock, uint256 payee, uint256 index, uint256 expiry, uint256 deadline) private {
         bool bad;
         assembly ("memory-safe") {
-            bad := or(or(iszero(receiver), eq(receiver, address())), iszero(amount))
+            bad := eq(shr(96, payee), address())
         }
-        if (bad) revert BadTerms();
-        _open(index, hashlock, payee, expiry);
+        _open(hashlock, payee, index, expiry, deadline, bad);
     }
 
     /// Draws exactly `amount` from the caller: our balance must have risen by it. A token that calls
     /// its sender back could open a second lock in between, whose deposit would be counted for both:
-    /// no lock within a lock. (A claim or refund in between only makes the difference too small.)
+    /// each draw writes down the gas that is left, which within it is always less, and fails if that
+    /// is not there any more at its end: no lock within a lock. (A claim or refund in between only makes
+    /// the difference too small. Balances that wrap around are those of a token that invents them.)
     function _draw(uint256 amount) private {
-        if (locking != 0) revert Reentered();
-        locking = 1;
+        uint256 mine = gasleft();
+        drawing = mine;
         uint256 before = _balance();
         bytes4 call_ = IToken.transferFrom.selector;
         uint256 data;
@@ -94,9 +85,9 @@ contract TokenHtlc is Htlc {
         if (!_said(data, 0x64)) revert NotReceived();
         uint256 then = _balance();
         unchecked {
-            if (then < before || then - before != amount) revert NotReceived();
+            if (then - before != amount) revert NotReceived();
         }
-        locking = 0;
+        if (drawing != mine) revert Reentered();
     }
 
     function _balance() private view returns (uint256 held) {

@@ -24,25 +24,25 @@ interface Vm {
 }
 
 interface INativeLock {
-    function lock(bytes32, bytes32) external payable;
+    function lock(uint256, uint256) external payable;
     function lockMany(uint40, bytes calldata) external payable;
 }
 
 interface ITokenLock {
-    function lock(bytes32, bytes32, bytes32) external;
+    function lock(bytes32, uint256, uint256) external;
     function lockMany(uint40, bytes calldata) external;
-    function lockWithPermit(bytes32, bytes32, bytes32, uint256, uint8, bytes32, bytes32) external;
+    function lockWithPermit(bytes32, uint256, uint256, uint256, uint8, bytes32, bytes32) external;
     function token() external view returns (address);
 }
 
 interface IHtlc {
     function claim(bytes32, bytes32, uint96) external;
     function claimFor(bytes32, bytes32, bytes32) external;
-    function claimWithFee(bytes32, bytes32, bytes32, bytes32, uint40, bytes32, bytes32) external;
+    function claimWithFee(bytes32, bytes32, bytes32, uint256, uint40, bytes32, bytes32) external;
     function claimThese(bytes calldata) external;
     function claimForMany(uint256, bytes calldata) external;
     function refund(bytes32, bytes32, bytes32) external;
-    function refundWithFee(bytes32, bytes32, bytes32, bytes32, uint40, bytes32, bytes32) external;
+    function refundWithFee(bytes32, bytes32, bytes32, uint256, uint40, bytes32, bytes32) external;
     function refundMany(uint256, bytes calldata) external;
 }
 
@@ -105,14 +105,14 @@ abstract contract Base {
 
     function lockNative(address htlc, Swap memory s, uint40 deadline) internal returns (bool ok) {
         bytes32 terms = bytes32(abi.encodePacked(s.receiver, s.index, s.expiry, deadline, bytes1(0)));
-        bytes memory data = abi.encodeCall(INativeLock.lock, (hashlock(s), terms));
+        bytes memory data = abi.encodeCall(INativeLock.lock, (uint256(hashlock(s)), uint256(terms)));
         vm.prank(s.locker); // the next call, be it of a precompile
         (ok,) = htlc.call{value: s.amount, gas: GAS}(data);
     }
 
     function lockToken(address htlc, Swap memory s, uint40 deadline) internal returns (bool ok) {
         bytes32 when = bytes32(abi.encodePacked(s.index, s.expiry, deadline, bytes21(0)));
-        ok = by(s.locker, htlc, abi.encodeCall(ITokenLock.lock, (hashlock(s), payee(s), when)));
+        ok = by(s.locker, htlc, abi.encodeCall(ITokenLock.lock, (hashlock(s), uint256(payee(s)), uint256(when))));
     }
 
     function by(address who, address htlc, bytes memory data) internal returns (bool ok) {

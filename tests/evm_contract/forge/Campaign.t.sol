@@ -136,7 +136,7 @@ contract Handler is Base {
         bytes32 relay = bytes32(abi.encodePacked(relayer, asked));
         bool mine = books[id].live && fee == asked && fee <= s.amount;
         mine = mine && s.receiver == receivers[0] && pays(h, s.receiver, s.amount - asked, asked);
-        bytes memory data = abi.encodeCall(IHtlc.claimWithFee, (s.preimage, entry(s), payee(s), relay, 0, r, vs));
+        bytes memory data = abi.encodeCall(IHtlc.claimWithFee, (s.preimage, entry(s), payee(s), uint256(relay), 0, r, vs));
         bool ok = by(address(0xCA401), htlcs[h], data);
         require(ok == mine, "a paid claim went otherwise than by the books");
         if (ok) closed(h, id, s.preimage, 1);

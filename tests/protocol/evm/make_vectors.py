@@ -64,10 +64,10 @@ def slot(
             [top(hashed(b"another preimage").hex(), on=False), "other"],
         ],
         "calls": {
-            "lock_native": selector("lock(bytes32,bytes32)")
+            "lock_native": selector("lock(uint256,uint256)")
             + hashlock
             + f"{receiver}{index:02x}{expiry:010x}{expiry - 600:010x}00",
-            "lock_token": selector("lock(bytes32,bytes32,bytes32)")
+            "lock_token": selector("lock(bytes32,uint256,uint256)")
             + hashlock
             + payee
             + f"{index:02x}{expiry:010x}{expiry - 600:010x}{'00' * 21}",
