@@ -149,7 +149,9 @@ class Daemon:
             log.info("daemon.resumed", swaps=resumed)
             safety.start_soon(keeper.run)
             if life:
-                safety.start_soon(payouts.search_all, world, life)
+                search = payouts.Payouts(world, swaps)
+                swaps.listen(search.follow)
+                safety.start_soon(search.run, life)
             if drain or await self._store.get(SPACE, DRAINING) is not None:
                 world.mode.drain()
             safety.start_soon(towers.run)

@@ -94,6 +94,7 @@ class FakeChain:
         self._sights: dict[str, Sight] = {}
         self._reserved: frozenset[str] = frozenset()
         self._fresh: set[str] = set()
+        self._sent = ledger.wallets.setdefault(owner, [])
         self._keys = keys_of(owner)
         self._change = self._keys.key(0).script
 
@@ -334,7 +335,7 @@ class FakeChain:
         await self._answer()
         node = self.node
         output = TxOutput(_htlc(leg, hashlock).script_pubkey(), int(leg.amount.units))
-        for raw in reversed(self.broadcasts):
+        for raw in reversed(self._sent):
             tx = parse_tx(raw)
             spenders = [node.spender(str(txin.outpoint)) for txin in tx.inputs]
             if output not in tx.outputs or any(found and found[1] for found in spenders):
@@ -392,6 +393,7 @@ class FakeChain:
     async def broadcast(self, raw: bytes) -> BroadcastResult:
         await self._answer()
         self.broadcasts.append(raw)
+        self._sent.append(raw)
         cut_off = self._frozen
         result = self.ledger.offer(cut_off, raw) if cut_off else self.ledger.submit(raw)
         if self.lost_answers > 0:

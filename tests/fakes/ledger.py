@@ -74,6 +74,8 @@ class FakeLedger:
         self.changes = 0
         self.sightings: dict[str, list[tuple[int, SimTx]]] = {}
         """For each ref, what was ever seen in the mempool to spend it, and at which change."""
+        self.wallets: dict[str, list[bytes]] = {}
+        """By owner, what it ever sent: a wallet outlives the daemons that use it."""
         self._serial = 0
         self._changed = trio.Event()
         self._blocks: dict[str, FakeBlock] = {}

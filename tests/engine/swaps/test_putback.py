@@ -46,6 +46,33 @@ async def test_a_swap_in_a_backup_ends_well_and_never_locks(
         await check_books(party, swap, state.outcome.end)
 
 
+@pytest.mark.parametrize("who", ["taker", "maker"])
+async def test_a_lock_that_hung_when_its_backup_was_put_back_is_killed(
+    who: str, mock_clock: MockClock
+) -> None:
+    """Only the node's wallet knows of it: the backup is from before it was signed."""
+    stage = Stage(mock_clock)
+    party = stage.taker if who == "taker" else stage.maker
+    ledger = stage.btc if who == "taker" else stage.ltc
+    async with stage.running():
+        swap = await stage.agree()
+        while not (sent := locks_ever_sent(party, swap)):
+            await stage.block()
+        lock = sent[0]
+        ledger.chain.evict(lock.txid().hex())  # a miner may have it still
+        old = copy.deepcopy(party.disk)
+        old.journal[swap.swap_id] = old.journal[swap.swap_id][:1]
+        old.values[PUT_BACK] = b"a test put it there"
+        party.disk, party.reborn = old, partial(_settle, party)
+        await party.restart()
+        await stage.blocks(60, swap)
+    assert party.end(swap) is End.NEVER_FUNDED
+    coins = {str(txin.outpoint) for txin in lock.inputs}
+    killed = [ledger.chain.spend_in_block(coin) for coin in coins]
+    assert all(found and found[0].txid != lock.txid().hex() for found in killed)
+    await check_books(party, swap, End.NEVER_FUNDED)
+
+
 async def _settle(party: Party) -> None:
     await putback.settle(party.world)
 

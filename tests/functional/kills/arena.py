@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import trio
+
 from tests.daemons.mortal import MortalFleet
 from tests.functional import accounts
 from tests.functional.kills.plan import Cell, Run
@@ -27,6 +29,8 @@ FINE: Final = {
     ("never_funded", "never_funded"),
 }
 """Ends of (maker, taker) in which nobody lost a leg."""
+
+SEARCH_SECONDS: Final = 20
 
 NO_SWAP: Final = "no swap"
 """Of a daemon that died before it had written a swap down: it has nothing to end."""
@@ -57,7 +61,7 @@ async def play(fleet: MortalFleet, run: Run) -> dict[Cell, str]:
         new = {name: await swaps_of(fleet, name) - old[name] for name in PARTIES}
         ends = {name: await _end(fleet, name, new[name]) for name in PARTIES}
         _check_ends(ends, forgets=fleet.loses_machines)
-        await accounts.check(fleet, before, *(new["maker"] | new["taker"]), gifts=gifts)
+        await _check_books(fleet, before, new["maker"] | new["taker"], gifts)
     finally:
         # What was passed is asked for after this: only the kills are taken back.
         fleet.spare()
@@ -68,6 +72,19 @@ async def play(fleet: MortalFleet, run: Run) -> dict[Cell, str]:
         for cell, kill in zip(cells, planned, strict=True):
             found[cell] = ends[party] if kill in fleet.killed[party] else NOT_PASSED
     return found
+
+
+async def _check_books(
+    fleet: MortalFleet, before: accounts.Balances, swaps: set[str], gifts: accounts.Balances
+) -> None:
+    """What a lost machine had sent is searched for once the swap is over: a moment later."""
+    with trio.move_on_after(SEARCH_SECONDS if fleet.loses_machines else 0):
+        while True:
+            try:
+                return await accounts.check(fleet, before, *swaps, gifts=gifts)
+            except AssertionError:
+                await trio.sleep(0.2)
+    return await accounts.check(fleet, before, *swaps, gifts=gifts)
 
 
 async def _end(fleet: MortalFleet, name: str, swaps: set[str]) -> str:

@@ -245,6 +245,8 @@ async def _fetched(fleet: MortalFleet, name: str, swap_id: str, chain: Chain, pa
     """Lets blocks pass until a party's refund of what `paid_by` paid is final; its fee."""
 
     async def refunds() -> list[str]:
+        if fleet.loses_machines:  # the one that is mined may be of the life before
+            return await newest(fleet, chain)
         swap = await fleet.swap(name, swap_id)
         return [tx["txid"] for leg in swap["legs"] for tx in leg["transactions"]]
 
@@ -265,6 +267,16 @@ async def _fetched(fleet: MortalFleet, name: str, swap_id: str, chain: Chain, pa
                 return await fleet.fee(chain, found)
         await fleet.block()
     raise AssertionError(f"{name} never fetched what {paid_by} paid")
+
+
+async def newest(fleet: MortalFleet, chain: Chain, blocks: int = 12) -> list[str]:
+    """The transactions of the last blocks."""
+    rpc, found = fleet.world.funder.rpc, list[str]()
+    tip = await rpc(chain, "getblockcount")
+    for height in range(max(0, tip - blocks), tip + 1):
+        block = await rpc(chain, "getblock", await rpc(chain, "getblockhash", height), 1)
+        found += block["tx"][1:]
+    return found
 
 
 async def cancelled_taker(fleet: MortalFleet, kills: Kills) -> Balances:
