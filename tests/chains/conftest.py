@@ -1,14 +1,18 @@
-"""Benches. Tests that take `bench` run on the fake and on both real nodes; `node_bench` on the real
-ones only."""
+"""Where tests of the port run. Tests that take `stage` run on every kind of chain, those that take
+`bench` on the fake and on both real nodes with outputs, `node_bench` on these real ones only."""
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 import trio
 
 from tests.chains.bench import HARD_BLOCK, Bench
+from tests.chains.evm.bench import EvmBench
+from tests.chains.evm.stage import AccountStage
 from tests.chains.fake_bench import FakeBench
 from tests.chains.real import RealBench
+from tests.chains.stage import CoinStage, Stage
 from tests.nodes import NodeOptions, World
 from tests.nodes.node import Chain as Family
 from tests.nodes.world import FUNDER
@@ -51,6 +55,35 @@ def place(request: pytest.FixtureRequest) -> tuple[World, Family] | None:
         return None
     family: Family = "BTC" if request.param == "bitcoind" else "LTC"
     return request.getfixturevalue("lone_world_session"), family
+
+
+@pytest.fixture(
+    params=[
+        *EVERYWHERE,
+        pytest.param("eth", marks=pytest.mark.nodes),
+        pytest.param("usdc", marks=pytest.mark.nodes),
+    ]
+)
+def stand(request: pytest.FixtureRequest) -> tuple[World, Family] | str:
+    """Where a stage stands: as `place`, or an asset on anvil."""
+    if request.param in {"fake", "eth", "usdc"}:
+        return str(request.param)
+    family: Family = "BTC" if request.param == "bitcoind" else "LTC"
+    return request.getfixturevalue("lone_world_session"), family
+
+
+@pytest.fixture
+async def stage(stand: tuple[World, Family] | str, tmp_path: Path) -> AsyncIterator[Stage]:
+    """Two parties on a chain of any kind."""
+    if stand == "fake":
+        yield await CoinStage.open(FakeBench())
+    elif isinstance(stand, str):
+        async with EvmBench.open(tmp_path / "anvil") as evm:
+            yield await AccountStage.open(evm, "eth" if stand == "eth" else "usdc")
+    else:
+        made = await RealBench.open(*stand)
+        yield await CoinStage.open(made)
+        await made.close()
 
 
 @pytest.fixture

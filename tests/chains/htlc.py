@@ -84,8 +84,14 @@ class Deal:
         """An address of the claimer's own; nobody's wallet watches it."""
         return address_of(self.params, p2wpkh_script(hash160(self.leg.claim_key)))
 
-    def watch(self, since: int, own_inputs: tuple[str, ...] = (), name: str = "") -> LegWatch:
-        return LegWatch(name or self.name, self.leg, self.hashlock, since, own_inputs)
+    def watch(
+        self, since: int, own_inputs: tuple[str, ...] = (), name: str = "", deadline: int = 0
+    ) -> LegWatch:
+        return LegWatch(name or self.name, self.leg, self.hashlock, since, own_inputs, deadline)
+
+    def signer(self) -> tuple[bytes, SignDigest]:
+        """Who signs for what a claim has paid."""
+        return public(self.claimer), sign_with(self.claimer)
 
     async def claim(self, chain: Chain, lock: LockSeen, to: str, rate: int = RATE) -> SignedTx:
         return await chain.build_claim(

@@ -1,4 +1,4 @@
-"""Making our own transactions dearer: dearer locks, what a replacement must beat, children."""
+"""On chains with outputs: dearer locks, what a replacement must beat, children."""
 
 import hashlib
 
@@ -8,26 +8,6 @@ from protocol.bitcoin.address import address_of, hash160, p2wpkh_script
 from swapd.ports import Broadcast, Coin, InsufficientFunds
 from tests.chains.bench import COIN, Bench
 from tests.chains.htlc import RATE, new_deal, public, sign_with
-
-
-async def test_a_dearer_lock_spends_the_same_coins_and_takes_its_place(bench: Bench) -> None:
-    await bench.give(3, COIN)
-    deal = new_deal(bench, units=COIN // 2)
-    first = await bench.chain.fund(deal.leg, deal.hashlock, RATE, deadline=deal.leg.expiry)
-    bench.chain.watch(deal.watch(await bench.height(), first.tx.inputs))
-    assert (await bench.chain.broadcast(first.tx.raw)).outcome is Broadcast.ACCEPTED
-    second = await bench.chain.fund(
-        deal.leg, deal.hashlock, 3 * RATE, first, deadline=deal.leg.expiry
-    )
-    assert second.coins == first.coins
-    assert second.tx.fee >= 3 * first.tx.fee - 3
-    assert (await bench.chain.broadcast(second.tx.raw)).outcome is Broadcast.ACCEPTED
-    view = await bench.chain.view(deal.name)
-    assert [lock.ref for lock in view.locks] == [second.ref]
-    assert view.conflict is None, "a version of the lock is no conflict"
-    await bench.mine()
-    [lock] = (await bench.chain.view(deal.name)).locks
-    assert (lock.ref, lock.units, lock.depth) == (second.ref, deal.units, 1)
 
 
 async def test_a_dearer_lock_never_takes_other_coins_than_its_own(bench: Bench) -> None:

@@ -1,11 +1,9 @@
-"""What a watch tells, whatever the chain does: locks, spends, reorgs, downtime."""
+"""On chains with outputs: what a watch tells, whatever the chain does."""
 
-import trio
-
-from protocol.swap.facts import Restriction, SpendKind
+from protocol.swap.facts import Restriction
 from swapd.ports import Broadcast
 from tests.chains.bench import Bench
-from tests.chains.htlc import RATE, Deal, new_deal
+from tests.chains.htlc import Deal, new_deal
 
 
 async def locked(bench: Bench, deal: Deal, depth: int = 1) -> int:
@@ -53,22 +51,6 @@ async def test_a_lock_in_a_coinbase_is_marked(bench: Bench) -> None:
     assert (lock.units, lock.restriction) == (units, Restriction.COINBASE)
 
 
-async def test_a_claim_shows_its_preimage_in_the_mempool_and_in_blocks(bench: Bench) -> None:
-    deal = new_deal(bench)
-    since = await locked(bench, deal)
-    bench.chain.watch(deal.watch(since))
-    [lock] = (await bench.chain.view(deal.name)).locks
-    assert lock.spend is None
-    claim = await deal.claim(bench.chain, lock, deal.payout)
-    assert (await bench.chain.broadcast(claim.raw)).outcome is Broadcast.ACCEPTED
-    for depth in (0, 1, 2):
-        [lock] = (await bench.chain.view(deal.name)).locks
-        assert lock.spend is not None
-        assert (lock.spend.kind, lock.spend.depth) == (SpendKind.CLAIM, depth)
-        assert (lock.spend.preimage, lock.spend.txid) == (deal.preimage, claim.txid)
-        await bench.mine()
-
-
 async def test_a_claim_of_an_unconfirmed_lock_shows_its_preimage(bench: Bench) -> None:
     deal = new_deal(bench)
     bench.chain.watch(deal.watch(await bench.height()))
@@ -88,25 +70,6 @@ async def test_a_claim_of_an_unconfirmed_lock_shows_its_preimage(bench: Bench) -
     assert lock.depth == 1
     assert lock.spend is not None
     assert (lock.spend.depth, lock.spend.preimage) == (1, deal.preimage)
-
-
-async def test_a_refund_is_refused_before_the_expiry_and_seen_after_it(bench: Bench) -> None:
-    deal = new_deal(bench, lasts=60)
-    since = await locked(bench, deal)
-    bench.chain.watch(deal.watch(since))
-    [lock] = (await bench.chain.view(deal.name)).locks
-    refund = await deal.refund(bench.chain, lock, deal.payout)
-    early = await bench.chain.broadcast(refund.raw)
-    assert early.outcome is Broadcast.REJECTED
-    assert "non-final" in early.reason
-    while (await bench.chain.view(deal.name)).median_time <= deal.expiry:
-        await bench.mine()
-    assert (await bench.chain.broadcast(refund.raw)).outcome is Broadcast.ACCEPTED
-    await bench.mine()
-    [lock] = (await bench.chain.view(deal.name)).locks
-    assert lock.spend is not None
-    assert (lock.spend.kind, lock.spend.depth) == (SpendKind.REFUND, 1)
-    assert lock.spend.preimage is None
 
 
 async def test_a_reorg_takes_depth_and_spend_back(bench: Bench) -> None:
@@ -134,22 +97,6 @@ async def test_a_reorg_takes_depth_and_spend_back(bench: Bench) -> None:
     assert lock.spend.depth == 1
 
 
-async def test_after_downtime_another_adapter_finds_lock_and_spend(bench: Bench) -> None:
-    deal = new_deal(bench)
-    since = await locked(bench, deal)
-    bench.chain.watch(deal.watch(since))
-    [lock] = (await bench.chain.view(deal.name)).locks
-    claim = await deal.claim(bench.chain, lock, deal.payout)
-    await bench.chain.broadcast(claim.raw)
-    await bench.mine(5)
-    again = bench.adapter()
-    again.watch(deal.watch(since))
-    [found] = (await again.view(deal.name)).locks
-    assert (found.ref, found.depth, found.raw) == (lock.ref, 6, lock.raw)
-    assert found.spend is not None
-    assert (found.spend.depth, found.spend.preimage) == (5, deal.preimage)
-
-
 async def test_a_lock_older_than_the_watch_is_not_seen(bench: Bench) -> None:
     deal = new_deal(bench)
     since = await locked(bench, deal)
@@ -172,41 +119,3 @@ async def test_a_lock_replaced_by_a_dearer_one_is_followed(bench: Bench) -> None
     await bench.mine()
     [lock] = (await bench.chain.view(deal.name)).locks
     assert (lock.ref.partition(":")[0], lock.depth) == (second, 1)
-
-
-async def test_two_watches_see_each_their_own(bench: Bench) -> None:
-    one, two = new_deal(bench), new_deal(bench)
-    since = await bench.height()
-    bench.chain.watch(one.watch(since))
-    bench.chain.watch(two.watch(since))
-    await bench.pay(one.script, one.units)
-    await bench.mine()
-    await bench.pay(two.script, two.units)
-    [first] = (await bench.chain.view(one.name)).locks
-    [second] = (await bench.chain.view(two.name)).locks
-    assert (first.depth, second.depth) == (1, 0)
-    bench.chain.unwatch(one.name)
-    await bench.mine()
-    [second] = (await bench.chain.view(two.name)).locks
-    assert second.depth == 1
-
-
-async def test_waiting_ends_with_a_block_and_with_a_spend_in_the_mempool(bench: Bench) -> None:
-    deal = new_deal(bench)
-    since = await locked(bench, deal)
-    async with bench.running(bench.chain):
-        bench.chain.watch(deal.watch(since))
-        [lock] = (await bench.chain.view(deal.name)).locks
-        seen = bench.chain.change_count()
-        await bench.mine()
-        with trio.fail_after(10):
-            seen = await bench.chain.wait_change(seen)
-        [lock] = (await bench.chain.view(deal.name)).locks
-        seen = bench.chain.change_count()
-        claim = await deal.claim(bench.stranger(), lock, deal.payout, RATE)
-        await bench.stranger().broadcast(claim.raw)
-        with trio.fail_after(10):
-            await bench.chain.wait_change(seen)
-        [lock] = (await bench.chain.view(deal.name)).locks
-        assert lock.spend is not None
-        assert lock.spend.preimage == deal.preimage

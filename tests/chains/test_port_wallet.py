@@ -1,14 +1,12 @@
-"""What the operator's wallet is used for: locks, kills, splits, reservations, proofs of funds."""
+"""On chains with outputs: the operator's wallet, and the coins that locks spend."""
 
 import pytest
-import trio
 
 from protocol.bitcoin.tx import SEQUENCE_RBF, parse_tx
 from swapd.ports import (
     Broadcast,
     Chain,
     Coin,
-    FundsProof,
     FundsProofInvalid,
     InsufficientFunds,
     SignedLock,
@@ -83,22 +81,6 @@ async def test_a_change_that_would_be_dust_goes_to_the_fee(bench: Bench) -> None
     assert lock.tx.fee == 900
 
 
-async def test_two_locks_never_share_a_coin_and_the_third_finds_none(bench: Bench) -> None:
-    await bench.give(2, COIN)
-    locks: list[SignedLock] = []
-
-    async def one() -> None:
-        locks.append(await fund(bench.chain, new_deal(bench, units=COIN // 2)))
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(one)
-        nursery.start_soon(one)
-    assert not set(locks[0].tx.inputs) & set(locks[1].tx.inputs)
-    with pytest.raises(InsufficientFunds) as caught:
-        await fund(bench.chain, new_deal(bench, units=COIN // 2))
-    assert caught.value.confirmed == 0
-
-
 async def test_unconfirmed_change_is_told_apart_from_having_nothing(bench: Bench) -> None:
     await bench.give(1, COIN)
     lock = await fund(bench.chain, new_deal(bench, units=COIN // 4))
@@ -155,34 +137,6 @@ async def test_the_cost_of_a_lock_is_what_it_then_takes(bench: Bench) -> None:
         await bench.chain.reserved_units(units, RATE)
 
 
-async def test_a_kill_replaces_the_lock_and_shows_as_a_conflict(bench: Bench) -> None:
-    await bench.give(1, COIN)
-    deal = new_deal(bench, units=COIN // 2)
-    lock = await fund(bench.chain, deal)
-    bench.chain.watch(deal.watch(await bench.height(), lock.tx.inputs))
-    await bench.chain.broadcast(lock.tx.raw)
-    view = await bench.chain.view(deal.name)
-    assert [seen.ref for seen in view.locks] == [lock.ref]
-    assert view.conflict is None
-    kill = await bench.chain.build_kill(lock, RATE)
-    assert kill.inputs == lock.tx.inputs
-    assert kill.fee > lock.tx.fee
-    assert (await bench.chain.broadcast(kill.raw)).outcome is Broadcast.ACCEPTED
-    view = await bench.chain.view(deal.name)
-    assert view.locks == ()
-    assert view.conflict is not None
-    assert (view.conflict.txid, view.conflict.depth) == (kill.txid, 0)
-    dearer = await bench.chain.build_kill(lock, 2 * RATE)
-    assert dearer.fee > kill.fee
-    assert (await bench.chain.broadcast(dearer.raw)).outcome is Broadcast.ACCEPTED
-    await bench.mine(2)
-    view = await bench.chain.view(deal.name)
-    assert view.conflict is not None
-    assert (view.conflict.txid, view.conflict.depth) == (dearer.txid, 2)
-    assert (await bench.chain.broadcast(lock.tx.raw)).outcome is Broadcast.REJECTED
-    assert (await bench.chain.balance()).confirmed == COIN - dearer.fee
-
-
 async def test_a_kill_pays_for_a_dear_child_of_the_lock_too(bench: Bench) -> None:
     await bench.give(1, COIN)
     deal = new_deal(bench, units=COIN // 2)
@@ -195,22 +149,6 @@ async def test_a_kill_pays_for_a_dear_child_of_the_lock_too(bench: Bench) -> Non
     kill = await bench.chain.build_kill(lock, RATE)
     assert kill.fee > lock.tx.fee + child.fee
     assert (await bench.chain.broadcast(kill.raw)).outcome is Broadcast.ACCEPTED
-
-
-async def test_the_operator_spending_our_input_shows_as_a_conflict(bench: Bench) -> None:
-    await bench.give(1, COIN)
-    deal = new_deal(bench, units=COIN // 2)
-    lock = await fund(bench.chain, deal)
-    bench.chain.watch(deal.watch(await bench.height(), lock.tx.inputs))
-    txid = await bench.operator_spends(lock.tx.inputs[0])
-    view = await bench.chain.view(deal.name)
-    assert view.conflict is not None
-    assert (view.conflict.txid, view.conflict.depth) == (txid, 0)
-    assert (await bench.chain.broadcast(lock.tx.raw)).outcome is Broadcast.REJECTED
-    await bench.mine()
-    view = await bench.chain.view(deal.name)
-    assert view.conflict is not None
-    assert view.conflict.depth == 1
 
 
 async def test_a_locked_wallet_is_named_when_something_must_be_signed(bench: Bench) -> None:
@@ -276,33 +214,6 @@ async def test_coins_that_nobody_remembers_are_found_by_their_addresses(bench: B
     assert set(await bench.chain.unspent(addresses, [coin.ref for coin in found])) == set(found)
 
 
-async def test_a_proof_of_funds_is_believed_by_a_stranger(bench: Bench) -> None:
-    await bench.give(3, COIN)
-    proof = await bench.chain.prove_funds(CHALLENGE, 2 * COIN)
-    assert len(proof.refs) == 2
-    await bench.stranger().check_funds(proof, CHALLENGE, 2 * COIN)
-
-
-async def test_a_proof_of_funds_proves_no_more_than_it_says(bench: Bench) -> None:
-    await bench.give(1, COIN)
-    proof = await bench.chain.prove_funds(CHALLENGE, COIN // 2)
-    stranger = bench.stranger()
-    with pytest.raises(FundsProofInvalid, match="needed"):
-        await stranger.check_funds(proof, CHALLENGE, COIN + 1)
-    with pytest.raises(FundsProofInvalid, match="challenge"):
-        await stranger.check_funds(proof, bytes(32), COIN)
-    with pytest.raises(FundsProofInvalid):
-        await stranger.check_funds(FundsProof(proof.raw, ("00" * 32 + ":0",)), CHALLENGE, COIN)
-    with pytest.raises(FundsProofInvalid):
-        await stranger.check_funds(FundsProof(proof.raw[:-1], proof.refs), CHALLENGE, COIN)
-    tampered = bytearray(proof.raw)
-    tampered[-40] ^= 1
-    with pytest.raises(FundsProofInvalid):
-        await stranger.check_funds(FundsProof(bytes(tampered), proof.refs), CHALLENGE, COIN)
-    with pytest.raises(InsufficientFunds):
-        await bench.chain.prove_funds(CHALLENGE, COIN + 1)
-
-
 async def test_a_proof_of_funds_ends_with_its_coins(bench: Bench) -> None:
     await bench.give(1, COIN)
     proof = await bench.chain.prove_funds(CHALLENGE, COIN)
@@ -322,39 +233,6 @@ async def test_a_claim_never_costs_more_than_the_lock_is_worth(bench: Bench) -> 
     claim = await deal.claim(bench.chain, lock, deal.payout, rate=10_000_000)
     assert claim.fee < deal.units
     assert (await bench.chain.broadcast(claim.raw)).outcome is Broadcast.ACCEPTED
-
-
-async def test_fees_are_whole_numbers_above_what_is_relayed(bench: Bench) -> None:
-    status = await bench.chain.status()
-    assert status.fee_next >= status.fee_floor >= bench.params.min_relay_rate
-    assert status.problems == ()
-    assert (status.height, status.ticker) == (await bench.height(), bench.params.ticker)
-
-
-async def test_the_pinned_block_is_a_hundred_below_the_tip(bench: Bench) -> None:
-    pinned = await bench.chain.pinned()
-    assert pinned.height == await bench.height() - 100
-    assert await bench.chain.has_block(pinned)
-    assert not await bench.chain.has_block(type(pinned)(pinned.height + 1, pinned.block_hash))
-    assert not await bench.chain.has_block(type(pinned)(10**6, pinned.block_hash))
-
-
-async def test_addresses_of_other_chains_are_refused(bench: Bench) -> None:
-    ours = bench.chain.address_of(public(bytes([9]) * 32))
-    assert bench.chain.check_address(ours)[:2] == b"\x00\x14"
-    for wrong in (
-        "",
-        ours[:-1] + ("q" if ours[-1] != "q" else "p"),
-        "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4",
-    ):
-        with pytest.raises(ValueError, match=r"address|mistyped"):
-            bench.chain.check_address(wrong)
-
-
-async def test_a_transaction_that_is_none_is_rejected_with_a_reason(bench: Bench) -> None:
-    answer = await bench.chain.broadcast(b"\x02\x00\x00\x00garbage")
-    assert answer.outcome is Broadcast.REJECTED
-    assert answer.reason
 
 
 async def test_unknown_coins_are_not_unspent(bench: Bench) -> None:

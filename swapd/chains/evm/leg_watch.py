@@ -11,7 +11,7 @@ can't be told is an error, never a fact.
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from protocol.evm.slots import Claimed, Live, Reading, Refunded, read_slot
+from protocol.evm.slots import Claimed, Live, Other, Reading, Refunded, read_slot
 from protocol.swap.facts import Conflict, LockSeen, Spend, SpendKind
 from swapd.chains.evm.answers import Header, Receipt, quantity, receipt, word
 from swapd.chains.evm.blocks import Blocks
@@ -66,15 +66,19 @@ class LegState:
         if isinstance(now, Live):
             self._spent = None
             if self._live is None:
-                self._live = await self._since(head, lambda found: isinstance(found, Live))
+                self._live = await self._since(head, head, lambda found: isinstance(found, Live))
             depth = self._depth(head, self._live, final)
             seen = await self._unconfirmed_spend(pending)
             return (await self._made_lock(depth, seen, self._live),), None
         if isinstance(now, Claimed | Refunded):
             if self._spent is None:
                 kind = type(now)
-                first = await self._since(head, lambda found: isinstance(found, kind))
+                first = await self._since(head, head, lambda found: isinstance(found, kind))
                 self._spent = (first, now)
+            if self._live is None:
+                self._live = await self._since(
+                    head, self._spent[0], lambda found: not isinstance(found, Other)
+                )
         elif self._live is not None and self._spent is None:
             self._spent = await self._overwritten(head, self._live)
         if self._spent is not None:
@@ -100,24 +104,24 @@ class LegState:
         if self._ended is not None and not await self._blocks.holds(self._ended[0]):
             self._ended = None
 
-    async def _since(self, head: Header, wanted: Test) -> Header:
-        """The first block with such a reading, which `head` has: no deeper than nodes can tell, so
-        that what is older counts as that old at least."""
+    async def _since(self, head: Header, last: Header, wanted: Test) -> Header:
+        """The first block with such a reading, which `last` has: no deeper below `head` than nodes
+        can tell, so that what is older counts as that old at least."""
 
         async def holds(block: Header) -> bool:
             return wanted(await self._reading(block))
 
         low = max(self.watch.since_height - 1, head.number - self._history, 0)
-        if low >= head.number:
-            return head
-        # Usually it has just happened: look near the head before going back.
-        near = max(low, head.number - 4)
+        if low >= last.number:
+            return last
+        # Usually it has just happened: look near the end before going back.
+        near = max(low, last.number - 4)
         if near > low and not await holds(await self._blocks.at(near)):
-            return await self._blocks.first(near, head, holds)
+            return await self._blocks.first(near, last, holds)
         oldest = await self._blocks.at(low)
         if await holds(oldest):
             return oldest
-        return await self._blocks.first(low, head, holds)
+        return await self._blocks.first(low, last, holds)
 
     async def _overwritten(self, head: Header, live: Header) -> tuple[Header, Reading]:
         """Our lock is gone and the slot is in use for something else: what it was right after."""

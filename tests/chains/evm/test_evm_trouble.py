@@ -11,18 +11,15 @@ from protocol.swap.facts import SpendKind
 from protocol.swap.troubles import Trouble, trouble_of
 from protocol.terms import Pace
 from swapd.chains.evm.nonces import HOLD_SECONDS
-from swapd.ports import ChainError, FundsProofInvalid, InsufficientFunds, LegWatch
+from swapd.ports import ChainError, InsufficientFunds, LegWatch
 from tests.chains.evm.bench import (
     ETHER,
     HASHLOCK,
-    MINT,
     PREIMAGE,
     EvmBench,
-    conflict,
     nobody,
     seen,
     send,
-    unseen,
 )
 from tests.nodes.anvil import SOMEONE
 
@@ -245,17 +242,6 @@ async def test_a_reorganisation_takes_a_claim_back_and_not_the_lock(evm: EvmBenc
     assert spend.depth == 1
 
 
-async def test_a_nonce_that_another_wallet_used_is_a_conflict(evm: EvmBench) -> None:
-    alice = evm.alice.eth
-    lock = await evm.funded(await evm.leg(alice, ETHER))
-    # The operator pays by hand with the same seed in another wallet.
-    await evm.anvil.send(evm.alice.accounts[0], SOMEONE, b"", now=evm.clock.now() + 10, value=1)
-    evm.clock.advance(20)
-    assert await unseen(alice)
-    assert (await conflict(alice)).depth == 1
-    assert (await alice.broadcast(lock.tx.raw)).outcome.value == "rejected"
-
-
 # --- what is there ----------------------------------------------------------------------------
 
 
@@ -287,19 +273,6 @@ async def test_what_pending_locks_will_take_is_not_free(evm: EvmBench) -> None:
     await send(alice, lock.tx)
     await evm.mine()
     assert (await alice.balance()).confirmed > left
-
-
-async def test_funds_are_proven_by_the_account_that_has_them(evm: EvmBench) -> None:
-    challenge = b"\x0c" * 32
-    proof = await evm.alice.eth.prove_funds(challenge, ETHER)
-    await evm.bob.eth.check_funds(proof, challenge, ETHER)
-    with pytest.raises(FundsProofInvalid):
-        await evm.bob.eth.check_funds(proof, b"\x0d" * 32, ETHER)
-    with pytest.raises(FundsProofInvalid, match="are needed"):
-        await evm.bob.eth.check_funds(proof, challenge, 101 * ETHER)
-    named = msgspec.structs.replace(proof, refs=(checksummed(evm.bob.accounts[0]),))
-    with pytest.raises(FundsProofInvalid, match="another account"):
-        await evm.bob.eth.check_funds(named, challenge, ETHER)
 
 
 @pytest.mark.parametrize("answer", ["paused", "isBlacklisted", "isBlackListed", "isFrozen"])
@@ -351,22 +324,11 @@ async def test_a_node_that_is_gone_is_unknown_and_comes_back(evm: EvmBench) -> N
     assert (await seen(evm.alice.eth)).depth == 2
 
 
-@pytest.mark.parametrize("asset", ["eth", "usdc"])
-async def test_what_claims_brought_in_goes_where_the_operator_wants(
-    evm: EvmBench, asset: str
-) -> None:
-    alice = getattr(evm.alice, asset)
+async def test_what_gas_needs_is_left_behind_when_the_rest_is_sent_on(evm: EvmBench) -> None:
     claims = checksummed(evm.alice.accounts[1])
-    if asset == "usdc":
-        mint = MINT + calls.padded(evm.alice.accounts[1]) + calls.uint(777)
-        await evm.anvil.send(SOMEONE, evm.token, mint, now=evm.clock.now())
-    [coin] = await alice.unspent((claims,), ())
-    assert await alice.unspent(("0x" + "12" * 20,), ()) == ()
-    to = bytes.fromhex("77" * 20)
-    sweep = await alice.build_sweep((coin,), (), checksummed(to), RATE)
-    await send(alice, sweep)
+    [coin] = await evm.alice.eth.unspent((claims,), ())
+    assert await evm.alice.eth.unspent(("0x" + "12" * 20,), ()) == ()
+    sweep = await evm.alice.eth.build_sweep((coin,), (), checksummed(b"\x77" * 20), RATE)
+    await send(evm.alice.eth, sweep)
     await evm.mine()
-    info = await evm.alice.node.see()
-    arrived = await alice.on_chain.units_of(info.head, to)
-    assert arrived == (777 if asset == "usdc" else coin.units - sweep.fee)
     assert await evm.anvil.balance(claims) >= evm.config.gas_reserve
