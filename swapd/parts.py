@@ -4,6 +4,8 @@ Owns: node connections and the network's settings, as the operator wrote them. M
 engine, the tower, in which order parts start.
 """
 
+from collections.abc import Mapping
+
 import structlog
 
 from protocol.assets import AssetId
@@ -24,6 +26,8 @@ from swapd.chains.evm.accounts import CLAIMS, LOCKS
 from swapd.config import ChainConfig, Config, EvmChainConfig
 from swapd.control.limits import Limits
 from swapd.keys.passphrase import read_file
+from swapd.keys.secret import Secret
+from swapd.keys.signer import public_key_of, sign_recoverable
 from swapd.network.client import NetworkConfig
 from swapd.network.limits import NetworkLimits
 from swapd.ports import (
@@ -32,6 +36,7 @@ from swapd.ports import (
     Clock,
     NodeMisconfigured,
     NodeUnreachable,
+    Relay,
     Signer,
     Store,
 )
@@ -61,10 +66,15 @@ def connect_chain(config: ChainConfig, clock: Clock, *, wallet: bool = True) -> 
 
 
 def connect_evm(
-    config: EvmChainConfig, clock: Clock, store: Store | None, signer: Signer | None
+    config: EvmChainConfig,
+    clock: Clock,
+    store: Store | None,
+    signer: Signer | None,
+    relay: bytes | None = None,
 ) -> dict[AssetId, Chain]:
     """The assets of one chain with accounts, over one connection; without `signer` it only watches
-    and broadcasts. Raises NodeMisconfigured."""
+    and broadcasts, with `relay` (a private key) it pays for claims and refunds of others. Raises
+    NodeMisconfigured."""
     memory = None if store is None else StoreMemory(store, f"evm:{config.params.number}")
     keys = None if signer is None else (_account(signer, LOCKS), _account(signer, CLAIMS))
     own = [EndpointConfig(url=url, own=True) for url in config.own]
@@ -90,7 +100,8 @@ def connect_evm(
         stale=config.stale,
         gas_reserve=config.gas_reserve,
     )
-    node = EvmNode(settings, clock, keys=keys, memory=memory)
+    paying = None if relay is None else _paying(Secret(relay))
+    node = EvmNode(settings, clock, keys=keys, relay=paying, memory=memory)
     chains = [EvmChain(node, token, memory) for token in (None, *tokens)]
     return {chain.asset: chain for chain in chains}
 
@@ -100,6 +111,19 @@ def _account(signer: Signer, index: int) -> AccountKey:
         return await signer.sign_account(index, digest)
 
     return AccountKey(account_of(signer.account_key(index)), sign)
+
+
+def _paying(key: Secret) -> AccountKey:
+    async def sign(digest: bytes) -> bytes:
+        return sign_recoverable(key, digest)
+
+    return AccountKey(account_of(public_key_of(key)), sign)
+
+
+def relays_of(chains: Mapping[AssetId, Chain]) -> dict[AssetId, Relay]:
+    """The accounts that pay for others, where there are any."""
+    found = [chain for chain in chains.values() if isinstance(chain, EvmChain)]
+    return {chain.asset: chain.relay for chain in found if chain.relay is not None}
 
 
 async def check_chain(chain: Chain) -> None:

@@ -1,6 +1,7 @@
 """What a tower does with a package: views in, transactions to send out.
 
-Owns: when to act and with which variant. Must not know: nodes, storage, the network.
+Owns: when to act and with which variant, on chains with outputs. Must not know: nodes, storage, the
+network, accounts (`relaying`).
 
 The client goes first: where it acts itself nothing is sent, so a tower costs nothing while all is
 well. Where nobody spends the leg although it is due, the tower does, with the cheapest variant that
@@ -10,9 +11,6 @@ party's spend in a mempool is outbid at once, except that a refund lets a claim 
 `yield_until`. A preimage seen for any time on either leg is kept and used (safety rule 8).
 """
 
-from collections.abc import Iterator
-
-from msgspec import Struct
 from msgspec.structs import replace
 
 from protocol.bitcoin.spends import (
@@ -22,43 +20,19 @@ from protocol.bitcoin.spends import (
     fee_for,
     refund_vsize,
 )
-from protocol.swap.facts import ChainView, LockSeen, Spend, SpendKind
+from protocol.swap.facts import ChainView, LockSeen, Spend
 from protocol.swap.fees import first_rate
-from protocol.tower.package import Act, Package, Way, htlc_of, unsigned
-
-PATIENCE_BLOCKS = 3
-"""So many blocks may pass without the client's own spend before the tower outbids it."""
-
-MAX_RAW = 64 * 1024
-"""Bytes of the other side's lock that are kept, to send it again after a reorganisation."""
-
-
-class Progress(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a tower remembers of a package. `preimage`: seen, or empty. `lock_raw`: the other side's
-    lock, once it was in a block. `due_since`: unix seconds, 0 while nothing is due. `sent`: number
-    of the dearest variant sent, -1 none, at tip `sent_height` for output `sent_ref`; `txid` its
-    name. `others`: tip at which a spend by the client itself was first seen in the mempool, 0 none.
-    `final`: the leg is spent for good."""
-
-    preimage: bytes = b""
-    lock_raw: bytes = b""
-    due_since: int = 0
-    sent: int = -1
-    sent_height: int = 0
-    sent_ref: str = ""
-    txid: str = ""
-    others: int = 0
-    seen: bool = False
-    final: bool = False
-
-
-class Decision(Struct, frozen=True):
-    """`progress` to be written down before any of `send` leaves, in this order. `why` is for the
-    log, empty when nothing is sent."""
-
-    progress: Progress
-    send: tuple[bytes, ...] = ()
-    why: str = ""
+from protocol.tower.package import Act, Package, Way, is_relayed, unsigned
+from protocol.tower.progress import (
+    MAX_RAW,
+    PATIENCE_BLOCKS,
+    Decision,
+    Progress,
+    is_due,
+    learned,
+    whole,
+)
+from protocol.tower.relaying import relay
 
 
 def decide(
@@ -69,10 +43,14 @@ def decide(
     now: int,
     *,
     grace: int,
+    allowance: int = 0,
 ) -> Decision:
     """One look. `view` is of `package.watched`, `shown` of `package.shows`; `now` unix seconds;
-    `grace` is how long the client has to act by itself."""
-    progress = _learned(package, progress, view, shown)
+    `grace` is how long the client has to act by itself; `allowance` what may be spent for nothing
+    where an account of ours pays (`relaying`)."""
+    progress = learned(package, progress, view, shown)
+    if is_relayed(package):
+        return relay(package, progress, view, now, grace=grace, allowance=allowance)
     lock = _lock(package, view)
     if lock is None:
         return _resend(package, progress, view, now, grace)
@@ -85,50 +63,18 @@ def decide(
         depth = package.watched.leg.depth
         return Decision(replace(progress, due_since=0, final=spend.depth >= depth))
     way = next(way for way in package.ways if way.ref == lock.ref)
-    if not _is_due(package, progress, view, spend, now):
+    if not is_due(package, progress, view, spend, now):
         return Decision(replace(progress, due_since=0, others=0))
     progress = replace(progress, due_since=progress.due_since or now)
     waited = now - progress.due_since >= grace
     return _act(package, progress, view, way, spend, waited=waited)
 
 
-def _learned(
-    package: Package, progress: Progress, view: ChainView, shown: ChainView | None
-) -> Progress:
-    if progress.preimage or package.act is not Act.CLAIM:
-        return progress
-    if package.preimage:
-        return replace(progress, preimage=package.preimage)
-    htlc = htlc_of(package, package.watched.leg)
-    for preimage in _preimages(view, shown):
-        if htlc.is_preimage(preimage):
-            return replace(progress, preimage=preimage)
-    return progress
-
-
-def _preimages(*views: ChainView | None) -> Iterator[bytes]:
-    for view in views:
-        for lock in view.locks if view is not None else ():
-            if lock.spend is not None and lock.spend.preimage is not None:
-                yield lock.spend.preimage
-
-
 def _lock(package: Package, view: ChainView) -> LockSeen | None:
     """The output that the package spends, as the chain shows it: the deepest one."""
-    refs, units = {way.ref for way in package.ways}, package.watched.leg.amount.units
-    named = [lock for lock in view.locks if lock.ref in refs and lock.units == units]
+    refs = {way.ref for way in package.ways}
+    named = [lock for lock in whole(package, view) if lock.ref in refs]
     return max(named, key=lambda lock: lock.depth, default=None)
-
-
-def _is_due(
-    package: Package, progress: Progress, view: ChainView, spend: Spend | None, now: int
-) -> bool:
-    if package.act is Act.CLAIM:
-        return bool(progress.preimage)
-    if view.median_time <= package.watched.leg.expiry:
-        return False
-    claimed = spend is not None and spend.kind is SpendKind.CLAIM
-    return not claimed or max(now, view.median_time) >= package.yield_until
 
 
 def _act(

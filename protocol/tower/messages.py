@@ -22,6 +22,7 @@ from msgspec import Meta, Struct
 
 from protocol.codec import decode, encode
 from protocol.errors import Refusal, RemoteProtocolError
+from protocol.evm.address import ADDRESS_SIZE
 from protocol.limits import MAX_DETAIL_CHARS
 from protocol.negotiation.messages import readable
 from protocol.signing import Tag, tagged_hash
@@ -85,12 +86,14 @@ class Holding(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
 
 
 class Tip(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """One chain as the tower sees it; `problem` is why it can't, or empty."""
+    """One chain as the tower sees it; `problem` is why it can't, or could not act there, or empty.
+    `account`: where the tower pays for what it sends there, the account that fees may name."""
 
     chain: Annotated[str, Meta(max_length=64)]
     height: Whole
     median_time: Whole
     problem: Annotated[str, Meta(max_length=MAX_DETAIL_CHARS)]
+    account: Annotated[bytes, Meta(max_length=ADDRESS_SIZE)] = b""
 
 
 class Held(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="held"):

@@ -8,6 +8,9 @@ to spend only adds a fee, a lock time and a signature. So what is not in a valid
 said at all: another input, another output, another destination, a sighash other than ALL. Tower
 and client check with the same function, so that both know what is stored.
 
+On a chain with accounts the contract itself says who is paid, and the tower sends from an account
+of its own (`relayed`): there a package has no ways; its fees are what the tower gets for that.
+
 What limits a tower that wants to do harm, all by consensus and not by its promise: the signatures
 commit to the client's own script and to each fee; the dearest fee is the most it can ever burn,
 because all versions of a lock share their coins; a refund is void before the leg's expiry; a dearer
@@ -15,10 +18,12 @@ variant is void before its `not_before`; a claim without the preimage is no tran
 """
 
 import enum
-from typing import Annotated, Final
+import hashlib
+from typing import Annotated, Final, assert_never
 
 from msgspec import Meta, Struct
 
+from protocol.amounts import WideInt
 from protocol.assets import parse_asset
 from protocol.bitcoin.errors import BitcoinError, UnknownChainError
 from protocol.bitcoin.htlc import Htlc
@@ -27,10 +32,14 @@ from protocol.bitcoin.signatures import MAX_LOW_R_DER, witness_signature
 from protocol.bitcoin.spends import UnsignedClaim, UnsignedRefund, claim_tx, refund_tx
 from protocol.bitcoin.tx import OutPoint
 from protocol.codec import decode, encode
-from protocol.errors import Refusal, RemoteProtocolError
+from protocol.errors import DecodeError, Refusal, RemoteProtocolError
+from protocol.evm.address import ADDRESS_SIZE
+from protocol.evm.legs import check_payee, slot_terms_of
+from protocol.evm.params import is_evm
 from protocol.limits import MAX_EXPIRY, MIN_EXPIRY
 from protocol.signing import Tag, tagged_hash
 from protocol.terms import Kind, LegTerms
+from protocol.tower.relayed import Relayed
 
 PACKAGE_VERSION: Final = 1
 
@@ -59,7 +68,6 @@ class Act(enum.StrEnum):
 Bytes32 = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Time = Annotated[int, Meta(ge=0, le=MAX_EXPIRY)]
 Height = Annotated[int, Meta(ge=0, le=2**31 - 1)]
-Fee = Annotated[int, Meta(ge=1, le=2**53 - 1)]
 
 
 class Watched(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -71,9 +79,10 @@ class Watched(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
 
 class Variant(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """One signed spend: it pays all but `fee`, no block takes it until median time has passed
-    `not_before` (0: at once). `signature` is DER, low R, low S, without its sighash byte (ALL)."""
+    `not_before` (0: at once). `signature` is DER, low R, low S, without its sighash byte (ALL); on
+    a chain with accounts r, s (low) and parity, 65 bytes."""
 
-    fee: Fee
+    fee: WideInt
     not_before: Time
     signature: Annotated[bytes, Meta(min_length=_DER_AT_LEAST, max_length=MAX_LOW_R_DER)]
 
@@ -96,7 +105,8 @@ class Package(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     the script `destination`; `shows` is the other leg, where a claim shows the preimage (None: it
     shows on `watched` alone, or is here already). `preimage` is empty or 32 bytes. A refund waits
     until `yield_until` while the other side's claim is in a mempool. After `keep_until` the tower
-    may forget it all."""
+    may forget it all. On a chain with accounts there are no `ways`; `destination` is the account
+    that the terms pay, `fees` what `relayer` gets for sending it (none: nothing)."""
 
     version: int
     sequence: Annotated[int, Meta(ge=1, le=2**53 - 1)]
@@ -104,12 +114,14 @@ class Package(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     hashlock: Bytes32
     watched: Watched
     shows: Watched | None
-    ways: Annotated[tuple[Way, ...], Meta(min_length=1, max_length=MAX_WAYS)]
-    destination: Annotated[bytes, Meta(min_length=22, max_length=34)]
-    max_fee: Fee
+    ways: Annotated[tuple[Way, ...], Meta(max_length=MAX_WAYS)]
+    destination: Annotated[bytes, Meta(min_length=ADDRESS_SIZE, max_length=34)]
+    max_fee: WideInt
     preimage: Annotated[bytes, Meta(max_length=32)]
     yield_until: Time
     keep_until: Annotated[int, Meta(ge=0, le=2**32)]
+    fees: Annotated[tuple[Variant, ...], Meta(max_length=MAX_VARIANTS)] = ()
+    relayer: Annotated[bytes, Meta(max_length=ADDRESS_SIZE)] = b""
 
 
 Unsigned = UnsignedClaim | UnsignedRefund
@@ -160,9 +172,26 @@ def unsigned(package: Package, way: Way, fee: int, not_before: int) -> Unsigned:
     )
 
 
+def is_relayed(package: Package) -> bool:
+    """Whether the tower sends it from an account of its own."""
+    return package.watched.leg.kind is Kind.EVM
+
+
+def relayed(package: Package) -> Relayed:
+    """The calls that a package of a chain with accounts stands for."""
+    more = (package.relayer,) if package.relayer else ()
+    claim = package.act is Act.CLAIM
+    return Relayed(package.watched.leg, package.hashlock, claim, *more)
+
+
+def opens(package: Package, preimage: bytes) -> bool:
+    """Whether these bytes are the preimage of both legs."""
+    return len(preimage) == 32 and hashlib.sha256(preimage).digest() == package.hashlock
+
+
 def check(package: Package) -> None:
-    """Whether a tower may rely on it: terms that make a script, fees within the cap, signatures
-    that are good. Raises RemoteProtocolError."""
+    """Whether a tower may rely on it: terms that make a script or an entry, fees within the cap,
+    signatures that are good. Raises RemoteProtocolError."""
     if package.version != PACKAGE_VERSION:
         detail = f"a package of version {package.version}; we speak {PACKAGE_VERSION}"
         raise RemoteProtocolError(Refusal.UNKNOWN_VERSION, detail)
@@ -171,10 +200,17 @@ def check(package: Package) -> None:
         _check_leg(package, leg)
     _check_act(package)
     _check_times(package)
+    if is_relayed(package):
+        _check_relayed(package)
+        return
+    if not package.ways or package.fees or package.relayer:
+        raise _wrong("an output is spent by ways, and pays no relayer")
     if len({way.ref for way in package.ways}) != len(package.ways):
         raise _wrong("an outpoint is named twice")
     for way in package.ways:
-        _check_way(package, way)
+        _check_variants(package, way.variants)
+        for variant in way.variants:
+            _check_signature(package, way, variant)
 
 
 def _wrong(detail: str) -> RemoteProtocolError:
@@ -182,9 +218,19 @@ def _wrong(detail: str) -> RemoteProtocolError:
 
 
 def _check_leg(package: Package, leg: LegTerms) -> None:
-    if leg.kind is not Kind.P2WSH:
-        raise RemoteProtocolError(Refusal.UNSUPPORTED_KIND, f"no tower for kind {leg.kind.value}")
     parse_asset(leg.amount.asset)
+    match leg.kind:
+        case Kind.P2WSH:
+            _check_script(package, leg)
+        case Kind.EVM:
+            _check_entry(package, leg)
+        case _:
+            assert_never(leg.kind)
+    if len(leg.pinned.block_hash) != 32 or not 0 <= leg.pinned.height < 2**31:
+        raise _wrong("the pinned block is no block")
+
+
+def _check_script(package: Package, leg: LegTerms) -> None:
     try:
         params = params_by_chain(leg.chain)
         if params.asset_id != leg.amount.asset:
@@ -195,8 +241,19 @@ def _check_leg(package: Package, leg: LegTerms) -> None:
         raise RemoteProtocolError(Refusal.UNSUPPORTED_ASSET, str(error)) from error
     except BitcoinError as error:
         raise _wrong(str(error)) from error
-    if len(leg.pinned.block_hash) != 32 or not 0 <= leg.pinned.height < 2**31:
-        raise _wrong("the pinned block is no block")
+
+
+def _check_entry(package: Package, leg: LegTerms) -> None:
+    if not is_evm(leg.chain):
+        detail = f"{leg.amount.asset[:80]} is on no chain with accounts"
+        raise RemoteProtocolError(Refusal.UNSUPPORTED_ASSET, detail)
+    try:
+        terms = slot_terms_of(leg, package.hashlock)
+        check_payee(leg.amount.asset, leg.claim_key)
+    except DecodeError as error:
+        raise _wrong(error.detail) from error
+    if terms.locker == terms.receiver or not MIN_EXPIRY <= leg.expiry <= MAX_EXPIRY:
+        raise _wrong("who locks can't be who claims, and it expires in our time")
 
 
 def _check_act(package: Package) -> None:
@@ -204,12 +261,10 @@ def _check_act(package: Package) -> None:
     if package.shows is not None:
         if not claim:
             raise _wrong("a refund needs no preimage: only its own leg is watched")
-        if package.shows.leg.chain == package.watched.leg.chain:
-            raise _wrong("both legs are on one chain")
-    if package.preimage:
-        htlc = htlc_of(package, package.watched.leg)
-        if not claim or not htlc.is_preimage(package.preimage):
-            raise _wrong("this is not the preimage of a claim's hashlock")
+        if package.shows.leg.amount.asset == package.watched.leg.amount.asset:
+            raise _wrong("both legs are one asset")
+    if package.preimage and not (claim and opens(package, package.preimage)):
+        raise _wrong("this is not the preimage of a claim's hashlock")
 
 
 def _check_times(package: Package) -> None:
@@ -220,9 +275,9 @@ def _check_times(package: Package) -> None:
         raise _wrong("a claim yields to nobody")
 
 
-def _check_way(package: Package, way: Way) -> None:
+def _check_variants(package: Package, variants: tuple[Variant, ...]) -> None:
     fee, time = 0, 0
-    for variant in way.variants:
+    for variant in variants:
         if variant.fee <= fee or variant.not_before < time:
             raise _wrong("variants must be dearer and dearer, none valid before the one before it")
         fee, time = variant.fee, variant.not_before
@@ -230,7 +285,6 @@ def _check_way(package: Package, way: Way) -> None:
             raise _wrong(f"not_before {time} would be a height")
         if package.act is Act.REFUND and time < package.watched.leg.expiry:
             raise _wrong("a refund is void before the expiry of its leg")
-        _check_signature(package, way, variant)
     if fee > package.max_fee:
         raise _wrong(f"a fee of {fee}, {package.max_fee} is the most")
 
@@ -243,3 +297,18 @@ def _check_signature(package: Package, way: Way, variant: Variant) -> None:
         witness_signature(key, spend.sighash, variant.signature)
     except BitcoinError as error:
         raise RemoteProtocolError(Refusal.BAD_SIGNATURE, str(error)) from error
+
+
+def _check_relayed(package: Package) -> None:
+    """A call of the contract: it pays whom the terms name, so that only its fees can be wrong."""
+    act = relayed(package)
+    if package.ways or package.destination != act.payee:
+        raise _wrong("a contract pays the account of its terms, by no way but its own")
+    if len(package.relayer) not in {0, ADDRESS_SIZE} or bool(package.fees) != bool(package.relayer):
+        raise _wrong("a fee is for an account, and an account is named for a fee")
+    _check_variants(package, package.fees)
+    if package.max_fee >= package.watched.leg.amount.units:
+        raise _wrong("a fee may not take all of the coins")
+    for variant in package.fees:
+        if not act.is_signed(variant.fee, variant.not_before, variant.signature):
+            raise RemoteProtocolError(Refusal.BAD_SIGNATURE, "the payee did not sign this fee")

@@ -15,23 +15,28 @@ The initiator's preimage goes into his claim only after the reveal is journalled
 The ladder samples the client's own fee curve where it doubles: the first three rungs are good at
 once, the others from when the curve reaches them, less what median time lags behind. So a tower
 that burns fees can burn no more than the client would have paid by then.
+
+On a chain with accounts the ladder is what the tower gets for the gas that it pays. In a token,
+which has no price here, it doubles to the most that is allowed, from a sixteenth of it.
 """
 
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from protocol.bitcoin.address import script_of
 from protocol.bitcoin.params import params_by_chain
 from protocol.bitcoin.spends import claim_vsize, fee_for, refund_vsize
 from protocol.bitcoin.tx import OutPoint
+from protocol.kinds import pays_own_fees
 from protocol.limits import MAX_EXPIRY, SKEW
 from protocol.swap import fees, reading
 from protocol.swap.facts import ChainView
 from protocol.swap.fees import Curve
 from protocol.swap.states import Learned, Revealed, SwapState
 from protocol.swap.timelocks import leg_timing
-from protocol.terms import Kind, LegName, Role, other_leg, own_leg
+from protocol.terms import LegName, Role, other_leg, own_leg
 from protocol.tower.package import (
     MAX_VARIANTS,
     MAX_WAYS,
@@ -41,6 +46,8 @@ from protocol.tower.package import (
     Variant,
     Watched,
     Way,
+    is_relayed,
+    relayed,
     unsigned,
 )
 
@@ -49,6 +56,9 @@ FREE_RUNGS: Final = 3
 
 MEDIAN_BLOCKS: Final = 6
 """Median time lags about so many blocks."""
+
+DOUBLINGS: Final = 4
+"""Of fees in a token."""
 
 KEEP_SECONDS: Final = 14 * 86400
 """After the last expiry of the swap (rule 24 asks as much of nodes)."""
@@ -62,8 +72,8 @@ class Rung(Struct, frozen=True):
 
 
 class Draft(Struct, frozen=True):
-    """A package that lacks its signatures: `bare` has ways without any. `leg` is the one that it
-    spends; `rungs` are the variants of each way."""
+    """A package that lacks its signatures: `bare` has neither ways nor fees. `leg` is the one that
+    it spends; `rungs` are the variants of each way, or the fees."""
 
     leg: LegName
     bare: Package
@@ -89,8 +99,13 @@ def drafts(state: SwapState, *, max_fee_percent: int, preimage: bytes = b"") -> 
     return tuple(draft for draft in found if draft is not None)
 
 
-def digests(draft: Draft) -> tuple[bytes, ...]:
-    """What the client's key of the leg has to sign, way by way, rung by rung."""
+def digests(draft: Draft, relayer: bytes = b"") -> tuple[bytes, ...]:
+    """What the client's key of the leg has to sign, way by way, rung by rung; on a chain with
+    accounts what the account that is paid has to sign for `relayer`, nothing where that is empty.
+    Raises DecodeError for an account that is none."""
+    if is_relayed(draft.bare):
+        act = relayed(replace(draft.bare, relayer=relayer))
+        return tuple(act.digest(rung.fee, rung.not_before) for rung in draft.rungs if relayer)
     return tuple(
         unsigned(draft.bare, _bare_way(point), rung.fee, rung.not_before).sighash
         for point in draft.outpoints
@@ -98,36 +113,25 @@ def digests(draft: Draft) -> tuple[bytes, ...]:
     )
 
 
-def seal(draft: Draft, signatures: tuple[bytes, ...], sequence: int) -> Package:
-    """The package, complete; `signatures` (DER) in the order of `digests`."""
+def seal(
+    draft: Draft, signatures: tuple[bytes, ...], sequence: int, relayer: bytes = b""
+) -> Package:
+    """The package, complete; `signatures` in the order of `digests`."""
+    bare = replace(draft.bare, sequence=sequence)
+    if is_relayed(bare):
+        return replace(bare, fees=_variants(draft, signatures) if relayer else (), relayer=relayer)
     each = len(draft.rungs)
     ways = tuple(
-        Way(
-            point.txid,
-            point.vout,
-            tuple(
-                Variant(rung.fee, rung.not_before, signature)
-                for rung, signature in zip(
-                    draft.rungs, signatures[n * each : (n + 1) * each], strict=True
-                )
-            ),
-        )
+        Way(point.txid, point.vout, _variants(draft, signatures[n * each : (n + 1) * each]))
         for n, point in enumerate(draft.outpoints)
     )
-    bare = draft.bare
-    return Package(
-        version=bare.version,
-        sequence=sequence,
-        act=bare.act,
-        hashlock=bare.hashlock,
-        watched=bare.watched,
-        shows=bare.shows,
-        ways=ways,
-        destination=bare.destination,
-        max_fee=bare.max_fee,
-        preimage=bare.preimage,
-        yield_until=bare.yield_until,
-        keep_until=bare.keep_until,
+    return replace(bare, ways=ways)
+
+
+def _variants(draft: Draft, signatures: tuple[bytes, ...]) -> tuple[Variant, ...]:
+    return tuple(
+        Variant(rung.fee, rung.not_before, signature)
+        for rung, signature in zip(draft.rungs, signatures, strict=True)
     )
 
 
@@ -154,9 +158,21 @@ def ladder(
     return tuple(rungs)
 
 
+def doubling(curve: Curve, *, max_fee: int, least_time: int) -> tuple[Rung, ...]:
+    """Fees in a coin that has no price here: doubling to `max_fee`, the first FREE_RUNGS good from
+    `least_time` on, the others in equal steps until the curve's end."""
+    fees_ = sorted({max_fee >> power for power in range(DOUBLINGS + 1)} - {0})
+    rungs = []
+    for number, fee in enumerate(fees_):
+        passed = (curve.end - curve.start) * number // max(1, len(fees_) - 1)
+        when = curve.start + passed if number >= FREE_RUNGS else 0
+        rungs.append(Rung(fee, min(max(when, least_time), MAX_EXPIRY)))
+    return tuple(rungs)
+
+
 def _refund(state: SwapState, percent: int) -> Draft | None:
     view, times = reading.own_view(state), reading.schedule(state)
-    if view is None or state.agreement.own.kind is not Kind.P2WSH:
+    if view is None:
         return None
     participant = state.agreement.role is Role.PARTICIPANT
     end = times.kill_deadline if participant else times.worst_freeze
@@ -166,7 +182,6 @@ def _refund(state: SwapState, percent: int) -> Draft | None:
         view,
         Act.REFUND,
         refs=reading.own_refs(state),
-        address=state.agreement.refund_destination,
         span=(state.agreement.own.expiry, end),
         percent=percent,
         yield_until=times.claim_deadline if participant else 0,
@@ -178,10 +193,6 @@ def _claim(state: SwapState, percent: int, preimage: bytes) -> Draft | None:
     if view is None or not state.bound:
         return None
     participant = state.agreement.role is Role.PARTICIPANT
-    # A participant's tower reads the preimage from his own leg, so it must be able to.
-    shown = state.agreement.own.kind if participant else Kind.P2WSH
-    if {shown, state.agreement.theirs.kind} != {Kind.P2WSH}:
-        return None
     skew = SKEW[state.agreement.terms.timing]
     end = times.expiry_i - skew if participant else times.expiry_p
     return _draft(
@@ -190,7 +201,6 @@ def _claim(state: SwapState, percent: int, preimage: bytes) -> Draft | None:
         view,
         Act.CLAIM,
         refs=(state.bound,),
-        address=state.agreement.destination,
         span=(state.agreement.agreed_at, end),
         percent=percent,
         preimage=preimage,
@@ -204,7 +214,6 @@ def _draft(
     act: Act,
     *,
     refs: tuple[str, ...],
-    address: str,
     span: tuple[int, int],
     percent: int,
     preimage: bytes = b"",
@@ -212,20 +221,7 @@ def _draft(
 ) -> Draft:
     agreement = state.agreement
     leg, own = agreement.terms.leg(name), own_leg(agreement.role)
-    params = params_by_chain(leg.chain)
-    script = script_of(params, address)
-    vbytes = (claim_vsize if act is Act.CLAIM else refund_vsize)(script)
-    units = leg.amount.units
-    max_fee = max(1, min(units * percent // 100, units - params.dust_limit(script)))
     needs_showing = act is Act.CLAIM and agreement.role is Role.PARTICIPANT
-    rungs = ladder(
-        view,
-        Curve(*span, max_fee * 1000 // vbytes),
-        vbytes=vbytes,
-        max_fee=max_fee,
-        lag=leg_timing(leg, agreement.terms.timing).refund_lag(MEDIAN_BLOCKS),
-        least_time=leg.expiry if act is Act.REFUND else 0,
-    )
     bare = Package(
         version=PACKAGE_VERSION,
         sequence=1,
@@ -234,13 +230,62 @@ def _draft(
         watched=Watched(leg, agreement.since(name)),
         shows=Watched(agreement.own, agreement.since(own)) if needs_showing else None,
         ways=(),
-        destination=script,
-        max_fee=max_fee,
+        destination=b"",
+        max_fee=max(1, leg.amount.units * percent // 100),
         preimage=preimage,
         yield_until=yield_until,
         keep_until=agreement.terms.leg_i.expiry + KEEP_SECONDS,
     )
-    return Draft(name, bare, tuple(_outpoint(ref) for ref in refs[:MAX_WAYS]), rungs)
+    if is_relayed(bare):
+        return _to_relay(name, bare, view, span)
+    claim = act is Act.CLAIM
+    address = agreement.destination if claim else agreement.refund_destination
+    lag = leg_timing(leg, agreement.terms.timing).refund_lag(MEDIAN_BLOCKS)
+    return _to_spend(
+        name, bare, view, span, script_of(params_by_chain(leg.chain), address), refs, lag
+    )
+
+
+def _to_spend(
+    name: LegName,
+    bare: Package,
+    view: ChainView,
+    span: tuple[int, int],
+    script: bytes,
+    refs: tuple[str, ...],
+    lag: int,
+) -> Draft:
+    """Of outputs."""
+    leg = bare.watched.leg
+    vbytes = (claim_vsize if bare.act is Act.CLAIM else refund_vsize)(script)
+    dust = params_by_chain(leg.chain).dust_limit(script)
+    max_fee = max(1, min(bare.max_fee, leg.amount.units - dust))
+    rungs = ladder(
+        view,
+        Curve(*span, max_fee * 1000 // vbytes),
+        vbytes=vbytes,
+        max_fee=max_fee,
+        lag=lag,
+        least_time=_least_time(bare),
+    )
+    done = replace(bare, destination=script, max_fee=max_fee)
+    return Draft(name, done, tuple(_outpoint(ref) for ref in refs[:MAX_WAYS]), rungs)
+
+
+def _to_relay(name: LegName, bare: Package, view: ChainView, span: tuple[int, int]) -> Draft:
+    """Of an entry in a contract."""
+    act, max_fee, least_time = relayed(bare), bare.max_fee, _least_time(bare)
+    curve = Curve(*span, max_fee * 1000 // act.gas)
+    if pays_own_fees(bare.watched.leg.amount.asset):
+        more = {"vbytes": act.gas, "max_fee": max_fee, "lag": 0, "least_time": least_time}
+        rungs = ladder(view, curve, **more)
+    else:
+        rungs = doubling(curve, max_fee=max_fee, least_time=least_time)
+    return Draft(name, replace(bare, destination=act.payee), (), rungs)
+
+
+def _least_time(bare: Package) -> int:
+    return bare.watched.leg.expiry if bare.act is Act.REFUND else 0
 
 
 def _outpoint(ref: str) -> OutPoint:

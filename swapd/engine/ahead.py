@@ -19,7 +19,8 @@ from protocol.codec import encode
 from protocol.swap.states import Revealed, SwapState
 from protocol.terms import LegName
 from protocol.tower.package import Act
-from protocol.tower.plan import Draft, digests, drafts, seal
+from protocol.tower.plan import Draft, drafts
+from swapd.engine.packing import packed
 from swapd.engine.swaps import Swaps
 from swapd.engine.world import World
 from swapd.ports import PortError
@@ -108,10 +109,9 @@ class Ahead:
         return self._world.signer.preimage(state.agreement.salt, state.agreement.swap_id)
 
     async def _store(self, key: str, state: SwapState, draft: Draft) -> None:
-        agreement, signer, store = state.agreement, self._world.signer, self._world.store
-        name = (agreement.salt, agreement.role, agreement.swap_id, draft.leg)
-        made = [await signer.sign_htlc(*name, digest) for digest in digests(draft)]
-        package = seal(draft, tuple(made), await store.next_counter("ahead", 1))
+        store = self._world.store
+        sequence = await store.next_counter("ahead", 1)
+        package = await packed(self._world.signer, state, draft, sequence)
         await store.put(SPACE, key, encode(package))
 
     async def _forget(self, swap_id: bytes) -> None:

@@ -21,8 +21,9 @@ from protocol.errors import RemoteProtocolError
 from protocol.swap.facts import ChainView
 from protocol.swap.signed import sendable
 from protocol.swap.states import SwapState
-from protocol.tower.decide import Progress, decide
+from protocol.tower.decide import decide
 from protocol.tower.package import Package, Watched, read
+from protocol.tower.progress import Progress
 from swapd.engine import journal
 from swapd.engine.ahead import PROGRESS, SPACE
 from swapd.engine.effects import perform

@@ -9,7 +9,7 @@ waits. Otherwise it waits PATIENCE_SECONDS for the towers to answer, so that pac
 before the lock leaves (rule 22) whenever a tower is.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -25,10 +25,11 @@ from protocol.swap.machine import step
 from protocol.swap.states import Held, Hidden, Released, Revealed, SwapState
 from protocol.terms import LegName
 from protocol.tower.messages import Holding, Stage, Tip, ticket
-from protocol.tower.package import Act, Package
-from protocol.tower.plan import Draft, digests, drafts, seal
+from protocol.tower.package import Act, Package, is_relayed
+from protocol.tower.plan import Draft, drafts
+from swapd.engine.packing import packed
 from swapd.engine.swaps import Swaps
-from swapd.engine.tower_talk import Report, Talk, TowerAddress, talk_to
+from swapd.engine.tower_talk import Report, Talk, TowerAddress, TowerRefused, talk_to
 from swapd.engine.world import World
 from swapd.ports import ChainError, PeerError, StoreError
 
@@ -110,7 +111,8 @@ class _Left:
 
 @dataclass
 class _Tower:
-    """One tower as we know it. `left` by name of the package."""
+    """One tower as we know it. `left` by name of the package; `accounts`: whom it wants to be paid
+    on chains with accounts."""
 
     address: TowerAddress
     acts: frozenset[Act]
@@ -118,6 +120,7 @@ class _Tower:
     heard_at: int = 0
     trouble: str = ""
     tip_problems: tuple[str, ...] = ()
+    accounts: dict[str, bytes] = field(default_factory=dict)
     wake: trio.Event = field(default_factory=trio.Event)
 
     def ticket(self, state: SwapState, name: Name) -> bytes:
@@ -281,8 +284,9 @@ class Towers:
         if not (todo or ended or ask):
             return
         async with talk_to(self._world, tower.address) as talk:
-            for state, draft in todo:
-                await self._leave(tower, talk, state, draft)
+            if any(is_relayed(draft.bare) for _, draft in todo):
+                await self._ask(tower, talk)  # whose account its fees are for
+            refused = await self._leave_all(tower, talk, todo)
             for name in ended:
                 await talk.drop(tower.ticket(self._states[name[0]], name))
                 del tower.left[name]
@@ -291,9 +295,23 @@ class Towers:
         for state, _ in todo:
             self._swaps.poke(state.agreement.swap_id)
         self._forget()
+        if refused:
+            raise refused[0]
         if lost := [name for name, left in tower.left.items() if not left.held]:
             message = f"it can't prove that it holds {len(lost)} of our packages"
             raise RemoteProtocolError(Refusal.WRONG_TERMS, message)
+
+    async def _leave_all(
+        self, tower: _Tower, talk: Talk, todo: Sequence[tuple[SwapState, Draft]]
+    ) -> list[TowerRefused]:
+        """One that is refused keeps no other from being left."""
+        refused = []
+        for state, draft in todo:
+            try:
+                await self._leave(tower, talk, state, draft)
+            except TowerRefused as error:
+                refused.append(error)
+        return refused
 
     def _todo(self, tower: _Tower) -> Iterator[tuple[SwapState, Draft]]:
         for swap_id in tuple(self._states):
@@ -310,20 +328,18 @@ class Towers:
         return self._world.signer.preimage(state.agreement.salt, state.agreement.swap_id)
 
     async def _leave(self, tower: _Tower, talk: Talk, state: SwapState, draft: Draft) -> None:
-        package = await self._signed(state, draft)
+        package = await self._signed(tower, state, draft)
         name = _name(state, draft)
         await talk.put(tower.ticket(state, name), package)
         tower.left[name] = _Left(draft.subject, package)
         log.info("towers.left", tower=tower.address.peer_id, act=name[2].value, leg=name[1].value)
 
-    async def _signed(self, state: SwapState, draft: Draft) -> Package:
-        agreement, signer = state.agreement, self._world.signer
-        key = (agreement.salt, agreement.role, agreement.swap_id, draft.leg)
-        made = [await signer.sign_htlc(*key, digest) for digest in digests(draft)]
+    async def _signed(self, tower: _Tower, state: SwapState, draft: Draft) -> Package:
         # Never a smaller one than before, also after a restore from an older backup.
         at_least = self._world.clock.now_ms()
         sequence = await self._world.store.next_counter("tower-sequence", at_least)
-        return seal(draft, tuple(made), sequence)
+        relayer = tower.accounts.get(draft.bare.watched.leg.chain, b"")
+        return await packed(self._world.signer, state, draft, sequence, relayer)
 
     async def _ask(self, tower: _Tower, talk: Talk) -> None:
         names = {tower.ticket(self._states[n[0]], n): n for n in tower.left}
@@ -331,6 +347,7 @@ class Towers:
         report = await talk.report(wanted)
         self._judge(tower, names, report)
         tower.tip_problems = await self._behind(report.tips)
+        tower.accounts = {tip.chain: tip.account for tip in report.tips if tip.account}
 
     def _judge(self, tower: _Tower, names: Mapping[bytes, Name], report: Report) -> None:
         for ticket_, name in names.items():
@@ -358,7 +375,7 @@ class Towers:
                 height = (await chain.status()).height
                 if tip.height + BEHIND_BLOCKS < height:
                     found.append(f"its {chain.ticker} node is {height - tip.height} blocks behind")
-        return tuple(found)
+        return tuple(dict.fromkeys(found))
 
     def _is_over(self, swap_id: bytes) -> bool:
         state = self._swaps.live(swap_id) or self._states.get(swap_id)

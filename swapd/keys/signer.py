@@ -68,7 +68,7 @@ class SeedSigner:
 
     def htlc_key(self, salt: bytes, role: Role, swap_id: bytes, leg: LegName) -> bytes:
         """Our 33-byte public key in one leg of one swap."""
-        return _public(self._htlc(salt, role, swap_id, leg))
+        return public_key_of(self._htlc(salt, role, swap_id, leg))
 
     async def sign_htlc(
         self, salt: bytes, role: Role, swap_id: bytes, leg: LegName, digest: bytes
@@ -90,7 +90,7 @@ class SeedSigner:
 
     def wallet_key(self, asset: AssetId, index: int) -> bytes:
         """The 33-byte public key of payout address `index`."""
-        return _public(derive.wallet_secret(self._seed, asset, index))
+        return public_key_of(derive.wallet_secret(self._seed, asset, index))
 
     async def sign_wallet(self, asset: AssetId, index: int, digest: bytes) -> bytes:
         """DER, low R, low S, without a sighash byte. Raises SigningError."""
@@ -98,7 +98,8 @@ class SeedSigner:
 
     def account_key(self, index: int) -> bytes:
         """The 33-byte public key of one of our accounts on EVM chains."""
-        return _public(derive.account_secret(self._seed, index, test_network=self._test_network))
+        key = derive.account_secret(self._seed, index, test_network=self._test_network)
+        return public_key_of(key)
 
     async def sign_account(self, index: int, digest: bytes) -> bytes:
         """r, s (low) and the parity of the point, 65 bytes. Raises SigningError."""
@@ -144,7 +145,8 @@ class SeedSigner:
         return signature
 
 
-def _public(key: Secret) -> bytes:
+def public_key_of(key: Secret) -> bytes:
+    """33 bytes."""
     return bytes(wallycore.ec_public_key_from_private_key(key.reveal()))
 
 
@@ -167,7 +169,7 @@ def sign_ecdsa(key: Secret, digest: bytes, raw: _Raw = _wally_ecdsa) -> bytes:
         raise LocalProtocolError(msg)
     signature = raw(key.reveal(), digest)
     try:
-        wallycore.ec_sig_verify(_public(key), digest, wallycore.EC_FLAG_ECDSA, signature)
+        wallycore.ec_sig_verify(public_key_of(key), digest, wallycore.EC_FLAG_ECDSA, signature)
     except ValueError:
         raise _fault("ECDSA") from None
     der = bytes(wallycore.ec_sig_to_der(signature))
@@ -187,11 +189,11 @@ def sign_recoverable(key: Secret, digest: bytes) -> bytes:
     # libwally writes the header byte of signed messages first: 27, and 4 for a compressed key.
     parity, signature = (found[0] - 27) & 1, found[1:]
     try:
-        wallycore.ec_sig_verify(_public(key), digest, wallycore.EC_FLAG_ECDSA, signature)
+        wallycore.ec_sig_verify(public_key_of(key), digest, wallycore.EC_FLAG_ECDSA, signature)
         told = bytes(wallycore.ec_sig_to_public_key(digest, found))
     except ValueError:
         raise _fault("ECDSA") from None
-    if told != _public(key) or (found[0] - 27) & 2:
+    if told != public_key_of(key) or (found[0] - 27) & 2:
         raise _fault("recoverable ECDSA")
     return signature + bytes([parity])
 

@@ -1,8 +1,8 @@
 """What the engine needs of the world, as interfaces and plain values; no behaviour.
 
-Owns: the ports (Chain, Peers, Store, Recovery, Signer, Clock, Entropy), the values that cross them,
-and the errors that adapters raise, one module each. Must not know: any adapter. Each port has one
-behavioural test suite that runs on its fake and on the real thing.
+Owns: the ports (Chain, Relay, Peers, Store, Recovery, Signer, Clock, Entropy), the values that
+cross them, and the errors that adapters raise, one module each. Must not know: any adapter. Each
+port has one behavioural test suite that runs on its fake and on the real thing.
 """
 
 from protocol.proof import FundsProof
@@ -56,6 +56,7 @@ from swapd.ports.recovery import (
     RecoveryError,
     RecoveryStatus,
 )
+from swapd.ports.relay import Relay
 from swapd.ports.store import (
     PUT_BACK,
     BackupMade,
@@ -105,6 +106,7 @@ __all__ = [
     "Recovery",
     "RecoveryError",
     "RecoveryStatus",
+    "Relay",
     "SealBroken",
     "SequenceConflict",
     "SignDigest",

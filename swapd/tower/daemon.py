@@ -6,18 +6,18 @@ knows adapters of several kinds; it has no seed, no wallet, no control socket.
 Start: chains -> everything that is kept is watched -> network -> clients. Stop in reverse.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
 import trio
 
 from protocol.assets import AssetId
-from swapd.chains.bitcoind import BitcoindChain
+from protocol.evm.address import checksummed
 from swapd.config import Config
 from swapd.network.client import Libp2pPeers
-from swapd.parts import check_chain, connect_chain, network_config
-from swapd.ports import Clock, Entropy, Store
+from swapd.parts import check_chain, connect_chain, connect_evm, network_config, relays_of
+from swapd.ports import Chain, Clock, Entropy, Store
 from swapd.tower import keyfile
 from swapd.tower.errors import TowerError
 from swapd.tower.keeper import Keeper
@@ -33,14 +33,17 @@ class TowerDaemon:
 
     def __init__(self, config: Config, *, store: Store, clock: Clock, entropy: Entropy) -> None:
         """Raises TowerError (key file, no chain), KeysError (password file)."""
-        if not config.chains:
-            raise TowerError("a tower watches chains: configure [chains.btc], [chains.ltc]")
+        if not (config.chains or config.evm):
+            raise TowerError("a tower watches chains: configure [chains.btc], [evm.eth]")
         self._config, self._clock = config, clock
         secret = keyfile.load(key_path(config), entropy)
-        self._chains: Mapping[AssetId, BitcoindChain] = {
+        self._chains: dict[AssetId, Chain] = {
             AssetId(chain.params.asset_id): connect_chain(chain, clock, wallet=False)
             for chain in config.chains
         }
+        for accounts in config.evm:
+            self._chains |= connect_evm(accounts, clock, store, None, keyfile.relay_key(secret))
+        self._relays = relays_of(self._chains)
         self._peers = Libp2pPeers(
             network_config(config),
             keyfile.network_secret(secret),
@@ -57,6 +60,7 @@ class TowerDaemon:
                 clients=frozenset(tower.clients),
             ),
             grace=tower.grace_seconds,
+            relays=self._relays,
         )
         self._stop = trio.Event()
 
@@ -76,7 +80,12 @@ class TowerDaemon:
             await nursery.start(self._keeper.run)
             await nursery.start(self._peers.run)
             await nursery.start(TowerServer(self._peers, self._keeper).run)
-            log.info("tower.ready", packages=kept, addresses=self.addresses())
+            log.info(
+                "tower.ready",
+                packages=kept,
+                addresses=self.addresses(),
+                gas_accounts=self.gas_accounts(),
+            )
             ready(kept)
             await self._stop.wait()
             nursery.cancel_scope.cancel()
@@ -85,6 +94,11 @@ class TowerDaemon:
         """What clients write into their configuration. Raises NetworkDown before the start."""
         own = self._peers.identity()
         return [f"{address}/p2p/{own.peer_id}" for address in own.addresses]
+
+    def gas_accounts(self) -> dict[str, str]:
+        """Where the operator puts gas, by chain."""
+        found = {self._chains[asset].chain: relay.account for asset, relay in self._relays.items()}
+        return {chain: checksummed(account) for chain, account in found.items()}
 
 
 def tower_folder(config: Config) -> Path:

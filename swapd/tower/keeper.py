@@ -8,7 +8,9 @@ One package that fails, or one chain that can't be asked, keeps no other from be
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -19,18 +21,22 @@ from protocol.assets import AssetId
 from protocol.bitcoin.params import params_by_chain
 from protocol.errors import Refusal, RemoteProtocolError
 from protocol.swap.facts import ChainView
-from protocol.tower.decide import Decision, Progress, decide
+from protocol.terms import Kind
+from protocol.tower.decide import decide
 from protocol.tower.messages import Holding, Stage, Tip
 from protocol.tower.package import (
     Package,
     Watched,
     digest,
-    htlc_of,
+    is_relayed,
+    opens,
     proof_of_keeping,
     read,
+    relayed,
 )
-from swapd.ports import Broadcast, Chain, ChainError, Clock, LegWatch, StoreError
-from swapd.tower.quotas import Bounds, check_room, check_work, is_over
+from protocol.tower.progress import Decision, Progress, built
+from swapd.ports import Broadcast, Chain, ChainError, Clock, LegWatch, Relay, StoreError
+from swapd.tower.quotas import Bounds, check_pay, check_room, check_work, is_over
 from swapd.tower.vault import Stored, Vault
 
 log = structlog.get_logger(__name__)
@@ -42,6 +48,7 @@ HURRY_SECONDS: Final = 1.0
 """While something is due: a client's time to act by itself runs by the clock."""
 
 VIEW_SECONDS: Final = 60.0
+_NO_RELAYS: Final[Mapping[AssetId, Relay]] = MappingProxyType({})
 ASK_SECONDS: Final = 15.0
 
 
@@ -66,9 +73,12 @@ class Keeper:
         *,
         bounds: Bounds,
         grace: int,
+        relays: Mapping[AssetId, Relay] = _NO_RELAYS,
     ) -> None:
+        """`relays`: the accounts that pay where a tower pays, by the asset of a leg."""
         self._chains, self._vault, self._clock = chains, vault, clock
-        self._bounds, self._grace = bounds, grace
+        self._bounds, self._grace, self._relays = bounds, grace, relays
+        self._gas_problems: dict[AssetId, str] = {}
         self._items: dict[bytes, _Item] = {}
         self._heights: dict[str, int] = {}
         self._poked = trio.Event()
@@ -85,6 +95,9 @@ class Keeper:
                 log.warning("tower.package_unreadable", reason=str(error))
                 continue
             self._items[ticket] = _Item(package)
+        for asset in self._relays:
+            # What is watched from here on is all that counts on a nonce.
+            await self._chains[asset].set_reserved(frozenset())
         return len(self._items)
 
     # --- For clients --------------------------------------------------------------------------
@@ -101,6 +114,7 @@ class Keeper:
                 raise RemoteProtocolError(Refusal.WRONG_TERMS, detail)
         check_room(self._bounds, self._vault.rows.values(), client, ticket)
         await self._check_chains(client, package)
+        await self._check_gas(client, ticket, package)
         now = self._clock.now()
         if held is None or held.package != data:
             progress = _carried(held.progress if held is not None else Progress(), package)
@@ -146,7 +160,10 @@ class Keeper:
         except (ChainError, trio.TooSlowError):
             return Tip(chain.chain, 0, 0, "the node can't be asked")
         problem = "" if status.synced else "the node is still catching up"
-        return Tip(chain.chain, status.height, status.median_time, problem)
+        relay = self._relays.get(chain.asset)
+        account = b"" if relay is None else relay.account
+        problem = problem or self._gas_problems.get(chain.asset, "")
+        return Tip(chain.chain, status.height, status.median_time, problem, account)
 
     async def _check_chains(self, client: str, package: Package) -> None:
         """Raises RemoteProtocolError: a chain we don't see, or another fork than the client's."""
@@ -165,8 +182,35 @@ class Keeper:
             if not known:
                 detail = f"block {watched.leg.pinned.height} is not in our {chain.ticker} chain"
                 raise RemoteProtocolError(Refusal.WRONG_CHAIN, detail)
-            params = params_by_chain(watched.leg.chain)
-            check_work(self._bounds, client, watched.since, params, tip)
+            if watched.leg.kind is Kind.P2WSH:
+                params = params_by_chain(watched.leg.chain)
+                check_work(self._bounds, client, watched.since, params, tip)
+
+    async def _check_gas(self, client: str, ticket: bytes, package: Package) -> None:
+        """Raises RemoteProtocolError where we could not pay for what the package asks, or would
+        get nothing for it and are not this client's own tower."""
+        if not is_relayed(package):
+            return
+        asset = package.watched.leg.amount.asset
+        relay = self._relays.get(asset)
+        if relay is None:
+            detail = f"no account that pays gas for {asset} here"
+            raise RemoteProtocolError(Refusal.UNSUPPORTED_ASSET, detail)
+        others = sum(
+            is_relayed(item.package) and item.package.watched.leg.chain == package.watched.leg.chain
+            for name, item in self._items.items()
+            if name != ticket and not self._vault.rows[name].progress.final
+        )
+        try:
+            with trio.fail_after(ASK_SECONDS):
+                problem = await relay.problem(others + 1)
+                price = await relay.price(relayed(package).gas)
+        except (ChainError, trio.TooSlowError):
+            detail = f"the {self._chains[asset].ticker} node can't be asked now"
+            raise RemoteProtocolError(Refusal.NODE_NOT_READY, detail) from None
+        if problem:
+            raise RemoteProtocolError(Refusal.INSUFFICIENT_FUNDS, problem)
+        check_pay(self._bounds, client, package, relay.account, price)
 
     # --- The loop -----------------------------------------------------------------------------
 
@@ -181,8 +225,9 @@ class Keeper:
             counts = {asset: chain.change_count() for asset, chain in self._chains.items()}
             self._poked = trio.Event()
             hurry = False
+            await self._look_at_gas()
             for ticket in tuple(self._items):
-                hurry = await self._look_safely(ticket) or hurry
+                hurry = await self.look(ticket) or hurry
             log.debug("tower.looked", heights=dict(self._heights), packages=len(self._items))
             await self._wait(counts, HURRY_SECONDS if hurry else LOOK_SECONDS)
 
@@ -199,7 +244,7 @@ class Keeper:
                 await self._poked.wait()
                 nursery.cancel_scope.cancel()
 
-    async def _look_safely(self, ticket: bytes) -> bool:
+    async def look(self, ticket: bytes) -> bool:
         """Whether something is due and waits for its client."""
         item = self._items.get(ticket)
         if item is None:
@@ -232,15 +277,37 @@ class Keeper:
         shown = None
         if package.shows is not None and not row.progress.preimage:
             shown = await self._view(package.shows, _name(ticket, "shows"))
-        decision = self.decide(package, row.progress, view, shown, now, grace=self._grace)
+        allowance = self._allowance(row.client, package)
+        decision = self.decide(
+            package, row.progress, view, shown, now, grace=self._grace, allowance=allowance
+        )
         if self._items.get(ticket) is not item:
             return True  # replaced while we looked: look again
+        if decision.order is not None:
+            relay = self._relays[package.watched.leg.amount.asset]
+            tx = await relay.build(decision.order)
+            decision = built(decision, tx.txid, tx.raw)
         if decision.progress != row.progress:
             changed = msgspec.structs.replace(row, progress=decision.progress, changed=now)
             with trio.CancelScope(shield=True):
                 await self._vault.put(changed)
         await self._send(package, decision)
         return decision.progress.due_since > 0
+
+    def _allowance(self, client: str, package: Package) -> int:
+        """What we pay for nothing: for our own clients only."""
+        relay = self._relays.get(package.watched.leg.amount.asset)
+        return relay.allowance if relay is not None and client in self._bounds.clients else 0
+
+    async def _look_at_gas(self) -> None:
+        """Says it once when an account runs dry, and when it does no more."""
+        for asset, relay in self._relays.items():
+            with trio.move_on_after(ASK_SECONDS), suppress(ChainError):
+                problem = await relay.problem()
+                if problem != self._gas_problems.get(asset, ""):
+                    chain = self._chains[asset].ticker
+                    (log.error if problem else log.info)("tower.gas", chain=chain, problem=problem)
+                self._gas_problems[asset] = problem
 
     async def _view(self, watched: Watched, name: str) -> ChainView:
         chain = self._chains[watched.leg.amount.asset]
@@ -292,5 +359,4 @@ def _name(ticket: bytes, part: str) -> str:
 def _carried(progress: Progress, package: Package) -> Progress:
     """What stays true when a newer package takes the place of an older one: the preimage that was
     seen. Everything else is found again."""
-    opens = htlc_of(package, package.watched.leg).is_preimage(progress.preimage)
-    return Progress(preimage=progress.preimage if opens else b"")
+    return Progress(preimage=progress.preimage if opens(package, progress.preimage) else b"")

@@ -1,10 +1,10 @@
-"""Owns the tower's one secret: 32 random bytes in a file, from which its network key and the key
-of its vault come.
+"""Owns the tower's one secret: 32 random bytes in a file, from which its network key, the key of
+its vault and that of its accounts for gas come.
 
-Must not know: packages. No coins hang on it. Who reads it can read the packages of the database
-and pose as this tower; who loses it loses the packages, and clients have to be told the new peer
-id. It may lie elsewhere than the database (a credential store, another disk): then a stolen
-database tells nothing.
+Must not know: packages. No client's coins hang on it, only the gas that the operator has put into
+the tower's accounts. Who reads it can take that, read the packages of the database and pose as this
+tower; who loses it loses all that, and clients have to be told the new peer id. It may lie
+elsewhere than the database (a credential store, another disk): then a stolen one tells nothing.
 """
 
 import hashlib
@@ -38,6 +38,12 @@ def network_secret(secret: bytes) -> bytes:
 def vault_key(secret: bytes) -> bytes:
     """What packages are encrypted with."""
     return _derive(secret, b"vault")
+
+
+def relay_key(secret: bytes) -> bytes:
+    """The private key of the account that pays for what the tower sends on chains with accounts,
+    the same on all of them. All that lies there is gas."""
+    return _derive(secret, b"relay")
 
 
 def _derive(secret: bytes, purpose: bytes) -> bytes:

@@ -12,6 +12,8 @@ from msgspec import Struct
 
 from protocol.bitcoin.params import ChainParams
 from protocol.errors import Refusal, RemoteProtocolError
+from protocol.evm.relaying import ANYBODY
+from protocol.kinds import pays_own_fees
 from protocol.tower.package import Package
 from swapd.tower.vault import Stored
 
@@ -58,6 +60,22 @@ def check_work(bounds: Bounds, client: str, since: int, params: ChainParams, tip
     oldest = tip - days * 86400 // params.block_interval
     if since < oldest:
         raise _full(f"watched since block {since}; {oldest} is the oldest here")
+
+
+def check_pay(bounds: Bounds, client: str, package: Package, account: bytes, price: int) -> None:
+    """Whether a claim or refund that costs us `price` wei of gas, from `account`, pays for it: a
+    stranger's has to. Raises RemoteProtocolError."""
+    if package.relayer not in {b"", ANYBODY, account}:
+        raise RemoteProtocolError(Refusal.WRONG_KEY, "its fees are for another account than ours")
+    if client in bounds.clients:
+        return
+    if not pays_own_fees(package.watched.leg.amount.asset):
+        detail = "what a fee in a token is worth can't be told: such for our own clients only"
+        raise RemoteProtocolError(Refusal.UNSUPPORTED_ASSET, detail)
+    most = package.fees[-1].fee if package.fees else 0
+    if most < price:
+        detail = f"its dearest fee is {most}, the gas for it costs {price} now"
+        raise RemoteProtocolError(Refusal.BELOW_ECONOMIC_MINIMUM, detail)
 
 
 def is_over(row: Stored, package: Package, now: int) -> bool:

@@ -17,8 +17,8 @@ from nacl.exceptions import CryptoError
 
 from protocol.codec import decode, encode
 from protocol.errors import RemoteProtocolError
-from protocol.tower.decide import MAX_RAW, Progress
 from protocol.tower.package import MAX_PACKAGE_BYTES
+from protocol.tower.progress import MAX_RAW, Progress
 from swapd.ports import Entropy, Store
 
 log = structlog.get_logger(__name__)

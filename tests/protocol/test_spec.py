@@ -13,7 +13,7 @@ import pytest
 
 import protocol
 from protocol import gossip, identity, lease, limits, offers, proof, reconcile, terms
-from protocol.amounts import Amount, Price
+from protocol.amounts import Amount, Price, Wide
 from protocol.bitcoin.htlc import LockRefusal
 from protocol.bitcoin.params import ALL_CHAINS, BITCOIN_REGTEST, LITECOIN_REGTEST
 from protocol.errors import Refusal
@@ -142,7 +142,7 @@ def wire_type(kind: Any) -> str:
         return f"{wire_type(typing.get_args(kind)[0])} or nil"
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
         return "text"
-    names = {int: "number", bytes: "bytes", str: "text"}
+    names = {int: "number", Wide: "wide", bytes: "bytes", str: "text"}
     return names.get(kind, getattr(kind, "__name__", str(kind)))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from protocol.codec import encode
-from protocol.tower.decide import Progress
+from protocol.tower.progress import Progress
 from swapd.tower import keyfile
 from swapd.tower.errors import TowerError
 from swapd.tower.vault import SPACE, Stored, Vault

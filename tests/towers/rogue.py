@@ -21,9 +21,9 @@ from protocol.bitcoin.errors import BitcoinError
 from protocol.bitcoin.tx import TxOutput, parse_tx
 from protocol.swap.facts import ChainView
 from protocol.tower import decide as honest
-from protocol.tower.decide import Decision, Progress
 from protocol.tower.messages import Holding, Stage
 from protocol.tower.package import Act, Package, digest, read
+from protocol.tower.progress import Decision, Progress
 from swapd.commands import cli
 from swapd.tower import daemon, keeper
 

@@ -24,6 +24,7 @@ from swapd.chains.evm.contract import GAS_NATIVE, GAS_TOKEN, LockTerms, lock_ter
 from swapd.chains.evm.funding import Funding
 from swapd.chains.evm.health import NodeInfo
 from swapd.chains.evm.node import EvmNode
+from swapd.chains.evm.relay import EvmRelay, balance
 from swapd.chains.evm.slots import Slots
 from swapd.ports import (
     Broadcast,
@@ -68,6 +69,9 @@ class EvmChain:
         self.decimals = 18 if token is None else token.decimals
         self.on_chain = Asset(node.sources, token, memory)
         self._funding = Funding(node, self.on_chain)
+        self.relay: EvmRelay | None = None
+        if node.relay is not None:
+            self.relay = EvmRelay(node, is_token=token is not None)
         self._slots: Slots | None = None
         if node.accounts is not None:
             locker = node.accounts[LOCKS].address
@@ -191,7 +195,11 @@ class EvmChain:
         locked all it had must not keep its coins from coming back."""
         accounts = self.node.accounts
         if accounts is None:
-            return 0
+            if self.relay is None or self.node.relay is None:
+                return 0
+            # Its limits are larger than ours.
+            gas = await balance(self.node, self.node.relay, info.head)
+            return min(gas * self._gas // self.relay.gas, MOST)
         have = await self._funding.holdings(info.head)
         if terms.swap.locker != accounts[LOCKS].address:
             return min(have.claim_gas, MOST)

@@ -45,7 +45,8 @@ _log = structlog.get_logger(__name__)
 
 
 class EvmNode:
-    """See the module. Without `keys` it only watches and broadcasts."""
+    """See the module. Without `keys` it only watches and broadcasts; with `relay` it also pays for
+    claims and refunds of others."""
 
     def __init__(
         self,
@@ -53,6 +54,7 @@ class EvmNode:
         clock: Clock,
         *,
         keys: tuple[AccountKey, AccountKey] | None = None,
+        relay: AccountKey | None = None,
         memory: Memory | None = None,
     ) -> None:
         """Raises NodeMisconfigured."""
@@ -64,8 +66,11 @@ class EvmNode:
         self.blocks = Blocks(self.sources)
         self.health = Health(self.sources, self.blocks, config, clock)
         self.accounts: tuple[Account, Account] | None = None
+        self.relay: Account | None = None
+        number = config.params.number
+        if relay is not None and memory is not None:
+            self.relay = Account(relay, number, memory, self._is_spend_held)
         if keys is not None and memory is not None:
-            number = config.params.number
             self.accounts = (
                 Account(keys[LOCKS], number, memory, self._is_lock_held),
                 Account(keys[CLAIMS], number, memory, self._is_spend_held),
@@ -150,18 +155,21 @@ class EvmNode:
     async def _pending(self, state: LegState) -> Pending:
         """What our ledgers and the mempool know of a watch."""
         flash = self._flashes.get(state.watch.watch_id)
-        if self.accounts is None:
-            return Pending(None, (), flash)
-        locks, claims = self.accounts
-        await locks.nonces.load()
-        await claims.nonces.load()
         lock: Entry | None = None
-        for coin in state.watch.own_inputs:
-            account, nonce = parse_coin(coin)
-            lock = locks.nonces.entry(nonce) if account == locks.address else None
-        ref = state.terms.ref
-        spends = (claims.nonces.of(f"{what}:{ref}") for what in ("claim", "refund"))
+        spends: list[Entry | None] = []
+        for account in self._paying:
+            await account.nonces.load()
+            for coin in state.watch.own_inputs:
+                address, nonce = parse_coin(coin)
+                lock = account.nonces.entry(nonce) if address == account.address else lock
+            names = (f"{what}:{state.terms.ref}" for what in ("claim", "refund"))
+            spends += [account.nonces.of(name) for name in names]
         return Pending(lock, [entry for entry in spends if entry is not None], flash)
+
+    @property
+    def _paying(self) -> tuple[Account, ...]:
+        """Every account that we sign for here."""
+        return (self.accounts or ()) + ((self.relay,) if self.relay is not None else ())
 
     # --- accounts ---
 
@@ -191,7 +199,7 @@ class EvmNode:
 
     async def broadcast(self, raw: bytes, txid: str) -> BroadcastResult:
         """Marked as sent on disk, then sent."""
-        for account in self.accounts or ():
+        for account in self._paying:
             await account.nonces.sent(txid)
         result = await self.sources.broadcast(raw)
         self.bump()
@@ -240,7 +248,7 @@ class EvmNode:
 
     async def _keep(self, info: NodeInfo) -> None:
         """Sees that neither account is held up: gaps are filled, what is stuck goes again."""
-        for account in self.accounts or ():
+        for account in self._paying:
             await account.nonces.load()
             used = await self.used(account.address)
             for nonce in account.nonces.gaps(used):
@@ -294,6 +302,8 @@ class EvmNode:
         try:
             tx = table(item)
             sent, name = data(tx.get("input"), _MAX_POOL_DATA), exactly(tx.get("hash"), 32).hex()
+            if self.relay is not None and exactly(tx.get("from"), 20) == self.relay.address:
+                return False  # in our ledger
         except BadAnswer:
             return False
         found = False

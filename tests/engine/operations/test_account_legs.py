@@ -14,7 +14,6 @@ from protocol.swap.facts import Conflict
 from protocol.swap.machine import step
 from protocol.swap.states import SwapState
 from protocol.terms import LegName, Role, own_leg
-from protocol.tower.plan import drafts
 from swapd.api.amounts import AssetTable
 from swapd.api.values import AssetInfo
 from swapd.engine.operations.explaining import explanation
@@ -84,7 +83,6 @@ def test_every_moment_is_told_in_the_words_of_its_chain(role: Role, asset: Asset
         assert [tx.txid for tx in leg.transactions if tx.what == "lock"] in ([], [TXID])
         told = explanation(ASSETS, state, Around(T0 + 5))
         assert {cost.amount.ticker for cost in told.costs if cost.what != "claim"} <= {"ETH"}
-        assert drafts(state, max_fee_percent=50) == ()
 
 
 async def test_a_rescue_names_the_call_that_takes_the_coins_back() -> None:

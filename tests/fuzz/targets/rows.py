@@ -21,7 +21,7 @@ from protocol.swap.events import CancelRequested, ClaimBuilt, Event, LockBuilt, 
 from protocol.swap.facts import ChainView, Conflict, LockSeen, Restriction, Spend, SpendKind
 from protocol.swap.machine import begin, is_closed, step
 from protocol.swap.states import LockCoin, SignedLock, SwapState, Tx
-from protocol.tower.decide import Progress
+from protocol.tower.progress import Progress
 from swapd.control.idempotency import SPACE, Idempotency, _Record
 from swapd.engine import backups, journal
 from swapd.engine.backups import Backups, LastBackup

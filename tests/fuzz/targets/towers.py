@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from protocol.codec import encode
 from protocol.errors import Refusal, RemoteProtocolError
 from protocol.tower import messages
-from protocol.tower.decide import Progress
 from protocol.tower.messages import (
     Ask,
     Drop,
@@ -23,6 +22,7 @@ from protocol.tower.messages import (
     Tip,
 )
 from protocol.tower.package import Act, digest, proof_of_keeping, read
+from protocol.tower.progress import Progress
 from swapd.tower.vault import Stored, Vault
 from tests.fakes.clock import FakeEntropy
 from tests.fakes.store import FakeStore

@@ -6,8 +6,9 @@ import pytest
 from protocol.bitcoin.tx import Transaction, parse_tx
 from protocol.swap.facts import ChainView, Spend, SpendKind
 from protocol.terms import LegName
-from protocol.tower.decide import PATIENCE_BLOCKS, Decision, Progress, decide, finish
+from protocol.tower.decide import decide, finish
 from protocol.tower.package import Package
+from protocol.tower.progress import PATIENCE_BLOCKS, Decision, Progress
 from tests.protocol.tower.samples import (
     CLAIM_I,
     CLAIM_P,
