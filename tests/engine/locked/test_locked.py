@@ -167,6 +167,25 @@ async def test_a_lock_that_was_signed_is_not_sent_by_a_locked_daemon(
     assert locks_ever_sent(stage.taker, swap) == []
 
 
+async def test_a_preimage_seen_once_outlives_the_locked_daemon_that_saw_it(
+    stage: Stage, mock_clock: MockClock
+) -> None:
+    async with stage.running(), signing_ahead(stage.maker):
+        swap = await both_locked(stage)
+        watcher = locked(stage.maker)
+        watcher.btc.broadcast = unreachable  # type: ignore[method-assign]  # seen, and nothing sent
+        async with watching(watcher):
+            await until_block(
+                stage, lambda: isinstance(stage.taker.state(swap.swap_id).secret, Revealed)
+            )
+            await stage.settle()
+        stage.taker.btc.down = stage.taker.ltc.down = True
+        evict(stage.ltc)
+        async with watching(locked(stage.maker)):
+            await until_block(stage, lambda: stage.maker.payout(LegName.I), most=10)
+    assert PAY - FEES < stage.maker.payout(LegName.I) < PAY
+
+
 async def test_unlocked_it_goes_on_where_the_swap_stands(
     stage: Stage, mock_clock: MockClock
 ) -> None:

@@ -13,6 +13,7 @@ from tests.simulation.mutants import (
     lives,
     secrets_and_ends,
     trouble,
+    unattended,
     watchtowers,
 )
 from tests.simulation.mutants.mutant import Mutant
@@ -23,5 +24,6 @@ CATALOGUE: tuple[Mutant, ...] = (
     *lives.MUTANTS,
     *watchtowers.MUTANTS,
     *trouble.MUTANTS,
+    *unattended.MUTANTS,
     *accounts.MUTANTS,
 )
