@@ -52,6 +52,8 @@ class AccountChain:
         self.coin = coin
         self.anvil = Anvil(folder, chain_id=NUMBERS[coin])
         self.token = b""
+        self._fees: list[tuple[str, list[tuple[str, int]]]] = []
+        """By block: its hash, and of each transaction in it who sent it and what it cost."""
 
     async def start(self, now: int) -> None:
         """The token and both contracts."""
@@ -95,6 +97,14 @@ class AccountChain:
         mint = MINT + calls.padded(locks) + calls.uint(10**5 * 10**_TOKEN_DECIMALS)
         await self.anvil.send(SOMEONE, self.token, mint, now=SOON)
 
+    async def mine_without(self, now: int) -> None:
+        """A block that is too dear for everything that waits."""
+        pending = (await self.anvil.rpc("txpool_content"))["pending"]
+        offers = [int(tx["maxFeePerGas"], 16) for txs in pending.values() for tx in txs.values()]
+        if offers:
+            await self.anvil.rpc("anvil_setNextBlockBaseFeePerGas", hex(max(offers) + 1))
+        await self.anvil.mine(now)
+
     async def until_approved(self, locks: bytes) -> None:
         """The contract may draw the token: the daemon sees to it by itself."""
         asked = calls.allowance(locks, contract_of(self.token))
@@ -102,6 +112,27 @@ class AccountChain:
             while not any(await self.anvil.read(self.token, asked)):
                 await self.anvil.mine(SOON)
                 await trio.sleep(0.05)
+
+    async def paid(self, accounts: Sequence[bytes]) -> tuple[int, int]:
+        """What transactions of these accounts have cost in all, and how many there were."""
+        await self._read_receipts()
+        mine = {"0x" + account.hex() for account in accounts}
+        found = [fee for _, fees in self._fees for sender, fee in fees if sender in mine]
+        return sum(found), len(found)
+
+    async def _read_receipts(self) -> None:
+        """What every transaction of the chain as it is has cost; blocks that left are forgotten."""
+        tip = await self.anvil.height()
+        del self._fees[tip + 1 :]
+        while self._fees and self._fees[-1][0] != await self._hash(len(self._fees) - 1):
+            self._fees.pop()
+        for number in range(len(self._fees), tip + 1):
+            receipts = await self.anvil.rpc("eth_getBlockReceipts", hex(number)) or []
+            fees = [(r["from"], _times(r["gasUsed"], r["effectiveGasPrice"])) for r in receipts]
+            self._fees.append((await self._hash(number), fees))
+
+    async def _hash(self, number: int) -> str:
+        return str((await self.anvil.rpc("eth_getBlockByNumber", hex(number), False))["hash"])
 
     async def held(self, asset: str, accounts: Sequence[bytes]) -> int:
         """Units of the coin or the token."""
@@ -120,6 +151,8 @@ class AccountFleet(Fleet):
         self.accounts = {coin: AccountChain(coin, world.folder / coin) for coin in coins}
         super().__init__(world, **more)
         self.pair = "/".join(self.assets[:2])
+        self.deal = (self.assets[0], self.assets[1])
+        """What takers pay and what makers sell, where a story does not name it."""
 
     @classmethod
     @asynccontextmanager
@@ -162,6 +195,14 @@ class AccountFleet(Fleet):
     def chain_of(self, asset: str) -> AccountChain:
         """The chain of accounts that an asset is on."""
         return self.accounts[COINS[asset]]
+
+    @property
+    def tickers(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*self.assets, *self.accounts)))
+
+    async def paid(self, name: str, coin: str) -> tuple[int, int]:
+        """What a party's transactions on the chain of a coin have cost, and how many there were."""
+        return await self.accounts[coin].paid(self.accounts_of(self[name]))
 
     def asset(self, name: str) -> AssetId:
         """The id of an asset by its ticker."""
@@ -221,4 +262,9 @@ class AccountFleet(Fleet):
             return await super().fee(chain, txid)
         asked = "0x" + txid
         receipt = await self.chain_of(chain).anvil.rpc("eth_getTransactionReceipt", asked)
-        return int(receipt["gasUsed"], 16) * int(receipt["effectiveGasPrice"], 16)
+        return _times(receipt["gasUsed"], receipt["effectiveGasPrice"])
+
+
+def _times(gas: str, price: str) -> int:
+    """Of two quantities as nodes write them."""
+    return int(gas, 16) * int(price, 16)

@@ -69,11 +69,29 @@ class Fleet:
         return self.daemons[name]
 
     @property
+    def tickers(self) -> tuple[str, ...]:
+        """What is swapped, and what its fees are paid in."""
+        return self.world.chains
+
+    @property
     def all(self) -> list[SwapdProcess]:
         """The relay and every daemon."""
         return [self.relay, *self.daemons.values()]
 
+    def configure(self, key: str, value: str) -> None:
+        """For every party's daemon that is made from now on."""
+        self._settings[key] = value
+
     # --- Life ---------------------------------------------------------------------------------
+
+    async def begin(self) -> None:
+        """Starts the nodes."""
+        await self.world.start()
+
+    async def end(self) -> None:
+        """Ends everything, the nodes too."""
+        await self.kill()
+        await self.world.stop()
 
     async def start(self) -> None:
         """Starts everything at once; the parties learn of each other through the relay alone."""

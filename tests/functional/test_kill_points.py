@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.daemons.mortal import Kill
+from tests.functional.kills.account_stories import BY_NAME, out_of_reach, stories_of
 from tests.functional.kills.arena import NOT_PASSED
 from tests.functional.kills.matrix import FAILED, Matrix
 from tests.functional.kills.plan import KILLS_PER_RUN, Cell, Run, kills_of, name_of, runs
 from tests.functional.kills.points import EFFECTS, EVENTS, PARTIES, POINTS, UNREACHABLE
-from tests.functional.kills.stories import BY_NAME, STORIES
+from tests.functional.kills.stories import STORIES
 
 SWAPD = Path(__file__).resolve().parents[2] / "swapd"
 
@@ -56,10 +57,22 @@ def test_a_story_gets_everywhere_or_there_is_a_reason_why_none_can(party: str, n
 
 
 def test_stories_speak_of_events_and_effects_that_exist() -> None:
-    spoken = {name for story in STORIES for names in story.reaches.values() for name in names}
+    told = BY_NAME.values()
+    spoken = {name for story in told for names in story.reaches.values() for name in names}
     assert spoken <= {*EVENTS, *EFFECTS}
-    assert {party for story in STORIES for party in story.reaches} <= set(PARTIES)
-    assert len(BY_NAME) == len(STORIES)
+    assert {party for story in told for party in story.reaches} <= set(PARTIES)
+    assert {story.name for story in STORIES} < set(BY_NAME)
+
+
+@pytest.mark.parametrize("pair", [("BTC", "ETH"), ("ETH", "BTC"), ("USDC", "LTC")], ids="/".join)
+@pytest.mark.parametrize("party", PARTIES)
+@pytest.mark.parametrize("name", [*EVENTS, *EFFECTS])
+def test_with_a_chain_of_accounts_too_every_point_is_reached_or_says_why_not(
+    pair: tuple[str, str], party: str, name: str
+) -> None:
+    told = [each for each in stories_of(pair) if name in BY_NAME[each].reaches.get(party, ())]
+    reasons = {**UNREACHABLE, **out_of_reach(pair)}
+    assert bool(told) != ((party, name) in reasons), told
 
 
 def test_an_effect_counts_once_for_each_state_and_an_append_always() -> None:

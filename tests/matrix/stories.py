@@ -24,12 +24,16 @@ Ends = tuple[str, str]
 Story = Callable[[AccountFleet, str, str], Awaitable[Ends]]
 
 
+def offered(pay: str, get: str) -> tuple[str, str]:
+    """Amount and price of what the maker sells for `pay`."""
+    return f"{AMOUNTS[get]} {get}", f"{_PAYS[pay] / float(AMOUNTS[get]):.6f}"
+
+
 async def take(fleet: AccountFleet, pay: str, get: str) -> str:
     """The id of a swap that both have signed: the taker pays `pay`."""
-    price = _PAYS[pay] / float(AMOUNTS[get])
+    sold, price = offered(pay, get)
     fleet.pair = f"{get}/{pay}"
-    sold = f"{AMOUNTS[get]} {get}"
-    offer = await fleet.post("maker", sold, buy=pay, price=f"{price:.6f}", seen_by=["taker"])
+    offer = await fleet.post("maker", sold, buy=pay, price=price, seen_by=["taker"])
     return await fleet.take("taker", offer)
 
 

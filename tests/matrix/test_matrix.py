@@ -6,6 +6,9 @@ import pytest
 
 from protocol.evm.legs import contract_of
 from tests.daemons.accounts import AccountFleet
+from tests.daemons.mortal import Kill, MortalAccounts
+from tests.functional.kills import arena as kill_points
+from tests.functional.kills.plan import Cell, Run
 from tests.matrix import books, hostile, stories
 from tests.matrix.__main__ import FINE, play
 from tests.matrix.stories import COMPLETED, REFUNDED, STORIES
@@ -47,6 +50,49 @@ async def test_a_swap_between_any_two_chains_ends_as_it_should(
 ) -> None:
     pay, _, get = pair.partition("/")
     assert await play(accounts, pay, get, story) == FINE
+
+
+async def ends_after(
+    fleet: MortalAccounts, pair: str, story: str, **kills: tuple[str, ...]
+) -> set[str]:
+    """How the swap of each of the killed ended; `kill_points.play` has judged balances and ends."""
+    pay, _, get = pair.partition("/")
+    fleet.deal = (pay, get)
+    cells = [Cell(story, party, Kill(point)) for party in kills for point in kills[party]]
+    found = await kill_points.play(fleet, Run(story, tuple(cells)))
+    return {found[cell] for cell in cells}
+
+
+async def test_killed_between_signing_writing_and_sending_a_lock_or_claim_of_ether_is_made_once(
+    accounts: MortalAccounts,
+) -> None:
+    maker = ("effect:after:BuildLock", "journal:after:LockBuilt")
+    taker = ("effect:after:BuildClaim", "effect:before:BroadcastClaim")
+    assert await ends_after(accounts, "BTC/ETH", "happy", maker=maker, taker=taker) == {"completed"}
+
+
+async def test_the_same_where_the_taker_locks_ether_and_the_maker_claims_it(
+    accounts: MortalAccounts,
+) -> None:
+    taker = ("journal:before:LockBuilt", "effect:after:BroadcastLock")
+    maker = ("journal:before:ClaimBuilt", "effect:after:BroadcastClaim")
+    assert await ends_after(accounts, "ETH/BTC", "happy", taker=taker, maker=maker) == {"completed"}
+
+
+async def test_a_taker_killed_while_it_takes_the_place_of_its_lock_never_funded_it(
+    accounts: MortalAccounts,
+) -> None:
+    taker = ("effect:after:BuildKill",)
+    story = "cancelled by the taker"
+    assert await ends_after(accounts, "ETH/BTC", story, taker=taker) == {"never_funded"}
+
+
+@pytest.mark.slow
+async def test_both_killed_while_they_refund_ether_and_bitcoin_are_refunded_once(
+    accounts: MortalAccounts,
+) -> None:
+    taker, maker = ("journal:after:RefundBuilt",), ("effect:before:BroadcastRefund",)
+    assert await ends_after(accounts, "ETH/BTC", "refund", taker=taker, maker=maker) == {"refunded"}
 
 
 async def locks_of(fleet: AccountFleet, name: str, swap_id: str, leg: str) -> list[str]:
@@ -134,7 +180,7 @@ async def test_a_lock_that_no_gas_can_save_is_dead_and_nobody_loses(accounts: Ac
     assert await books.wrong(accounts, before, "BTC", "ETH", ends) == ""
 
 
-@pytest.mark.parametrize("depth", [1, 2])
+@pytest.mark.parametrize("depth", [1, pytest.param(2, marks=pytest.mark.slow)])
 async def test_a_reorganisation_of_the_chain_of_accounts_costs_nobody_a_unit(
     accounts: AccountFleet, depth: int
 ) -> None:

@@ -12,12 +12,14 @@ from collections import deque
 
 import trio
 
+from tests.daemons.accounts import COINS
 from tests.daemons.mortal import Kill
+from tests.functional.kills.account_stories import BY_NAME, out_of_reach, stories_of
 from tests.functional.kills.arena import NOT_PASSED, Arena
 from tests.functional.kills.matrix import FAILED, Matrix
 from tests.functional.kills.plan import Cell, Run, runs
 from tests.functional.kills.points import PARTIES
-from tests.functional.kills.stories import BY_NAME
+from tests.matrix.stories import AMOUNTS
 
 RUN_SECONDS = 420
 
@@ -26,9 +28,16 @@ class Campaign:
     """Runs that wait, runs that are under way, and the matrix."""
 
     def __init__(
-        self, stories: list[str], cells: list[Cell], *, most: int | None, lose: bool = False
+        self,
+        stories: list[str],
+        cells: list[Cell],
+        *,
+        pair: tuple[str, str] | None = None,
+        most: int | None,
+        lose: bool = False,
     ) -> None:
-        self.matrix = Matrix()
+        self.matrix = Matrix(out_of_reach(pair))
+        self._pair = pair
         self._lose = lose
         self._most = most
         self._waiting = deque([Run(cell.story, (cell,)) for cell in cells])
@@ -45,7 +54,7 @@ class Campaign:
         try:
             while (run := await self._next()) is not None:
                 if arena is None:
-                    arena = Arena(loses_machines=self._lose)
+                    arena = Arena(pair=self._pair, loses_machines=self._lose)
                     await arena.open()
                 if not await self._played(arena, run):
                     await arena.close()
@@ -138,6 +147,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--story", action="append", choices=list(BY_NAME), help="only this one; may be repeated"
     )
+    parser.add_argument(
+        "--pair",
+        type=_pair,
+        help="taker pays / maker sells, with a chain of accounts (also PAIR=BTC/ETH)",
+    )
     parser.add_argument("--quick", action="store_true", help="each point once in each story")
     parser.add_argument(
         "--lose",
@@ -146,7 +160,18 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--party", choices=PARTIES, help="with --point: who dies")
     parser.add_argument("--point", help="one kill: 'journal:before:LockBuilt 1'")
-    return parser.parse_args()
+    given = [f"--pair={each[5:]}" if each.startswith("PAIR=") else each for each in sys.argv[1:]]
+    return parser.parse_args(given)
+
+
+def _pair(text: str) -> tuple[str, str] | None:
+    """Of BTC and LTC the stories themselves say who pays what."""
+    pay, _, get = text.upper().partition("/")
+    if {pay, get} == {"BTC", "LTC"}:
+        return None
+    if pay == get or not {pay, get} <= set(AMOUNTS) or not {pay, get} & set(COINS):
+        raise argparse.ArgumentTypeError(f"two of {', '.join(AMOUNTS)}, as in BTC/ETH")
+    return pay, get
 
 
 async def _until_told(scope: trio.CancelScope) -> None:
@@ -163,9 +188,9 @@ async def campaign(asked: argparse.Namespace) -> bool:
     if asked.point:
         point, _, nth = asked.point.partition(" ")
         cells = [Cell((asked.story or ["happy"])[0], asked.party, Kill(point, int(nth or 1)))]
-    stories = asked.story or list(BY_NAME)
+    stories = asked.story or stories_of(asked.pair)
     most = 1 if asked.quick else None
-    runs_of = Campaign(stories, cells, most=most, lose=asked.lose)
+    runs_of = Campaign(stories, cells, pair=asked.pair, most=most, lose=asked.lose)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_until_told, nursery.cancel_scope)
         async with trio.open_nursery() as workers:

@@ -9,17 +9,16 @@ from typing import Final
 
 import trio
 
-from tests.daemons.mortal import MortalFleet
+from tests.daemons.mortal import MortalAccounts, MortalFleet
 from tests.functional import accounts
+from tests.functional.kills.account_stories import BY_NAME
 from tests.functional.kills.plan import Cell, Run
 from tests.functional.kills.points import PARTIES
-from tests.functional.kills.stories import BY_NAME
 from tests.nodes import World
-from tests.nodes.world import CHAINS
 
 COINS: Final = 12
 COIN: Final = {"BTC": 100_000_000, "LTC": 2_000_000_000}
-QUICK: Final = {"chains.btc.mempool_poll_ms": "100", "chains.ltc.mempool_poll_ms": "100"}
+QUICK_MS: Final = "100"
 
 FINE: Final = {
     ("completed", "completed"),
@@ -107,26 +106,36 @@ class Arena:
     """A world with a maker and a taker. A daemon that a failed run left with an open swap begins
     anew."""
 
-    def __init__(self, folder: Path | None = None, *, loses_machines: bool = False) -> None:
-        world = World(PARTIES, folder=folder)
-        self.fleet = MortalFleet(world, PARTIES, settings=QUICK)
+    def __init__(
+        self,
+        folder: Path | None = None,
+        *,
+        pair: tuple[str, str] | None = None,
+        loses_machines: bool = False,
+    ) -> None:
+        """`pair`: what the taker pays and the maker sells, one on a chain of accounts at least."""
+        if pair is None:
+            self.fleet: MortalFleet = MortalFleet(World(PARTIES, folder=folder), PARTIES)
+        else:
+            self.fleet = MortalAccounts.of(pair, parties=PARTIES)
+        for chain in self.fleet.world.chains:
+            self.fleet.configure(f"chains.{chain.lower()}.mempool_poll_ms", QUICK_MS)
         self.fleet.loses_machines = loses_machines
 
     async def open(self) -> None:
         """Starts everything."""
-        await self.fleet.world.start()
+        await self.fleet.begin()
         for name in PARTIES:
             await self._fund_anew(name)
         await self.fleet.start()
 
     async def close(self) -> None:
         """Ends everything."""
-        await self.fleet.kill()
-        await self.fleet.world.stop()
+        await self.fleet.end()
 
     async def _fund_anew(self, name: str) -> None:
         await self.fleet.world[name].new_wallet()
-        for chain in CHAINS:
+        for chain in self.fleet.world.chains:
             await self.fleet.world.fund(name, chain, COINS, COIN[chain])
 
     async def play(self, run: Run) -> dict[Cell, str]:

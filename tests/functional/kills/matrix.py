@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from tests.daemons.mortal import Kill
+from tests.functional.kills.account_stories import BY_NAME
 from tests.functional.kills.arena import NOT_PASSED
 from tests.functional.kills.plan import Cell, name_of
 from tests.functional.kills.points import PARTIES, POINTS, UNREACHABLE
-from tests.functional.kills.stories import BY_NAME
 
 FAILED = "FAILED"
 _WIDTH = 38
@@ -19,7 +19,9 @@ _WIDTH = 38
 class Matrix:
     """Results by cell, and what must be among them."""
 
-    def __init__(self) -> None:
+    def __init__(self, unreachable: Mapping[tuple[str, str], str] = {}) -> None:
+        """`unreachable`: besides what no story at all gets to."""
+        self._unreachable = {**UNREACHABLE, **unreachable}
         self.results: dict[Cell, str] = {}
         self.reasons: dict[str, str] = {}
         self._told: set[str] = set()
@@ -55,7 +57,7 @@ class Matrix:
         }
         for party in PARTIES:
             for point in POINTS:
-                known = (party, name_of(point)) in UNREACHABLE
+                known = (party, name_of(point)) in self._unreachable
                 if (party, point) not in tried and not known:
                     yield party, point
 
@@ -78,7 +80,7 @@ class Matrix:
         ends = Counter(self.results.values())
         yield ""
         yield "ends: " + ", ".join(f"{ends[end]} {end}" for end in sorted(ends))
-        for (party, name), reason in UNREACHABLE.items():
+        for (party, name), reason in self._unreachable.items():
             yield f"out of reach: {name} of the {party}: {reason}"
         missing = list(self.missing()) if whole else []
         for party, point in missing:

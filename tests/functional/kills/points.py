@@ -33,7 +33,10 @@ def both_sides(name: str) -> tuple[str, str]:
 POINTS: Final = tuple(point for name in (*EVENTS, *EFFECTS) for point in both_sides(name))
 """Every point there is, in no particular order of time."""
 
+_OLD_COPY: Final = "only a swap put back from a copy older than its lock asks the wallet for it"
+
 UNREACHABLE: Final = {
     ("taker", "ResendTheirLock"): "only the maker's lock answers one: the taker locks first",
+    **{(party, name): _OLD_COPY for party in PARTIES for name in ("SeekLock", "LockFound")},
 }
 """(party, name of an event or effect): why no story can get there."""

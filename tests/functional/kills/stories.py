@@ -10,11 +10,12 @@ from typing import Any, Final, NamedTuple
 import trio
 
 from swapd.control.failures import CallError, CannotConnectError
+from tests.daemons.accounts import COINS
 from tests.daemons.fleet import BLOCK_SECONDS, other
-from tests.daemons.mortal import Kills, MortalFleet
+from tests.daemons.mortal import Kills, MortalAccounts, MortalFleet
 from tests.functional.accounts import Balances
+from tests.matrix.stories import offered
 from tests.nodes import Chain
-from tests.nodes.world import CHAINS
 
 Tale = Callable[[MortalFleet, Kills], Awaitable[Balances]]
 
@@ -61,9 +62,14 @@ class Story(NamedTuple):
 
 
 async def take(fleet: MortalFleet, sold: Chain = "LTC") -> None:
-    """A take whose answer may never come, because one of the two died meanwhile."""
-    amount, price = SIZES[sold]
-    offer_id = await fleet.post("maker", amount, buy=other(sold), price=price, seen_by=["taker"])
+    """A take whose answer may never come, because one of the two died meanwhile. A fleet with
+    chains of accounts has a deal of its own."""
+    (amount, price), bought = SIZES[sold], str(other(sold))
+    if isinstance(fleet, MortalAccounts):
+        bought, get = fleet.deal
+        amount, price = offered(bought, get)
+        fleet.pair = f"{get}/{bought}"
+    offer_id = await fleet.post("maker", amount, buy=bought, price=price, seen_by=["taker"])
     with trio.move_on_after(ANSWER_SECONDS):
         try:
             await fleet.take("taker", offer_id)
@@ -104,20 +110,24 @@ async def until_leg(
     return leg_of(await fleet.swap(name, swap_id), leg)
 
 
-async def block_without(fleet: MortalFleet, *idle: Chain) -> None:
+async def block_without(fleet: MortalFleet, *idle: str) -> None:
     """10 seconds and a block on both chains, those of `idle` chains empty."""
     await fleet.settle(patience=PATIENCE_SECONDS)
     await fleet.relay_transactions()
     await fleet.settle(patience=PATIENCE_SECONDS)
     world = fleet.world
     await world.clock.advance(BLOCK_SECONDS)
-    for chain in CHAINS:
+    for chain in world.chains:
         if chain in idle:
             reward = await world._reward(chain)
             await world.funder.node(chain).rpc("generateblock", reward, [])
         else:
             await world._generate(chain)
-    for chain in CHAINS:
+    if isinstance(fleet, MortalAccounts):
+        for coin, on_it in fleet.accounts.items():
+            mine = on_it.mine_without if coin in idle else on_it.anvil.mine
+            await mine(world.clock.now())
+    for chain in world.chains:
         await world.agree(chain)
     await fleet.settle()
 
@@ -285,7 +295,7 @@ async def cancelled_taker(fleet: MortalFleet, kills: Kills) -> Balances:
     await until_leg(fleet, "taker", swap_id, "i", "unconfirmed")
     await fleet.relay_transactions()
     fleet.arm(kills)
-    await _cancel(fleet, "taker", swap_id)
+    await cancel(fleet, "taker", swap_id)
     await finish(fleet)
     return NO_GIFT
 
@@ -295,12 +305,13 @@ async def cancelled_maker(fleet: MortalFleet, kills: Kills) -> Balances:
     swap_id = await agree(fleet)
     await fleet.settle()
     fleet.arm(kills)
-    await _cancel(fleet, "maker", swap_id)
+    await cancel(fleet, "maker", swap_id)
     await finish(fleet)
     return NO_GIFT
 
 
-async def _cancel(fleet: MortalFleet, name: str, swap_id: str) -> None:
+async def cancel(fleet: MortalFleet, name: str, swap_id: str) -> None:
+    """By a party's operator, who may find the daemon dead; until a kill that follows is sent."""
     try:
         await fleet[name].call("swap.cancel", swap_id=swap_id)
     except CannotConnectError:
@@ -318,7 +329,10 @@ async def reorganised(fleet: MortalFleet, kills: Kills) -> Balances:
     depth = leg_of(await fleet.swap("maker", swap_id), "i")["depth"]
     await fleet.relay_transactions()
     fleet.arm(kills)
-    await fleet.world.reorg("BTC", depth)
+    if isinstance(fleet, MortalAccounts) and fleet.deal[0] in COINS:
+        await fleet.chain_of(fleet.deal[0]).anvil.reorg(depth, fleet.world.clock.now())
+    else:
+        await fleet.world.reorg("BTC", depth)
     # The maker resends in vain to its expiry, once the taker has killed its lock.
     await finish(fleet, patience=1)
     return NO_GIFT
@@ -351,27 +365,25 @@ async def _stuck(fleet: MortalFleet, kills: Kills, name: str, *, sold: Chain) ->
     return NO_GIFT
 
 
-_USUAL: Final = (
+USUAL: Final = (
     *("Agreed", "BuildLock", "LockBuilt", "Observed", "BroadcastLock"),
     *("BuildClaim", "ClaimBuilt", "BroadcastClaim"),
 )
 _REFUND: Final = ("BuildRefund", "RefundBuilt", "BroadcastRefund")
 _REFUND_SEEN: Final = (*_REFUND, "Observed")
-_KILL: Final = ("BuildKill", "KillBuilt", "BroadcastKill")
-_HANGS: Final = ("BuildLock", "LockBuilt", "BroadcastLock", *_KILL)
+KILL: Final = ("BuildKill", "KillBuilt", "BroadcastKill")
+_HANGS: Final = ("BuildLock", "LockBuilt", "BroadcastLock", *KILL)
 _CHILD: Final = ("BuildChild", "ChildBuilt", "BroadcastChild")
 
 STORIES: Final = (
-    Story("happy", happy, {"taker": _USUAL, "maker": _USUAL}),
+    Story("happy", happy, {"taker": USUAL, "maker": USUAL}),
     Story("refund", refund, {"taker": _REFUND_SEEN, "maker": _REFUND_SEEN}),
     Story("the taker's lock hangs", killed_taker, {"taker": _HANGS}),
     Story("the maker's lock hangs", killed_maker, {"maker": _HANGS}),
     Story("the taker's claim hangs", stuck_taker, {"taker": _CHILD}),
     Story("the maker's claim hangs", stuck_maker, {"maker": _CHILD}),
     Story("a stranger pays to both scripts", extra, {"taker": _REFUND, "maker": _REFUND}),
-    Story("cancelled by the taker", cancelled_taker, {"taker": ("CancelRequested", *_KILL)}),
+    Story("cancelled by the taker", cancelled_taker, {"taker": ("CancelRequested", *KILL)}),
     Story("cancelled by the maker", cancelled_maker, {"maker": ("CancelRequested",)}),
     Story("the taker's lock falls out", reorganised, {"maker": ("ResendTheirLock",)}),
 )
-
-BY_NAME: Final = {story.name: story for story in STORIES}
