@@ -16,6 +16,7 @@ import trio
 from protocol.assets import AssetId
 from protocol.swap.explain import summarise
 from protocol.swap.states import SwapState
+from swapd import relaykey
 from swapd.alarms.sources.towers import TowerAlarms
 from swapd.api.events import EventLog, first_sequence
 from swapd.config import Config
@@ -96,6 +97,8 @@ class Daemon:
         }
         for accounts in config.evm:
             self._chains |= connect_evm(accounts, clock, store, signer)
+        if config.evm:
+            relaykey.keep(config.paths.relay, signer.relay_secret())
         self._store, self._signer, self._clock, self._entropy = store, signer, clock, entropy
         self._warnings = tuple(warnings)
         self._stop = trio.Event()

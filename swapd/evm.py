@@ -13,7 +13,7 @@ from protocol.evm.address import checksummed
 from swapd.api.amounts import format_units
 from swapd.chains.evm import EvmChain
 from swapd.config import Config, EvmChainConfig
-from swapd.parts import connect_evm
+from swapd.parts import address_of_key, connect_evm
 from swapd.ports import Chain, ChainError, Clock, NodeMisconfigured, Signer, Store
 
 log = structlog.get_logger(__name__)
@@ -47,8 +47,12 @@ async def accounts(
     for settings in _chosen(config, name):
         chains = _assets(connect_evm(settings, clock, store, signer))
         say(f"{settings.ticker}: {settings.params.title} (chain {settings.params.number})")
-        for title, refund in (("locks", True), ("claims and refunds", False)):
-            address = chains[0].fixed_address(refund=refund) or ""
+        paying = address_of_key(signer.relay_secret())
+        for title, address in (
+            ("locks", chains[0].fixed_address(refund=True) or ""),
+            ("claims and refunds", chains[0].fixed_address(refund=False) or ""),
+            ("pays gas while the daemon is locked, nothing else", paying),
+        ):
             say(f"  {address}  {title}")
             info = await chains[0].node.see()
             for chain in chains:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import structlog
 
 from protocol.assets import AssetId
-from protocol.evm.address import account_of
+from protocol.evm.address import account_of, checksummed
 from swapd.api.amounts import AssetTable
 from swapd.api.values import AssetInfo
 from swapd.chains.bitcoind import BitcoindChain
@@ -118,6 +118,11 @@ def _paying(key: Secret) -> AccountKey:
         return sign_recoverable(key, digest)
 
     return AccountKey(account_of(public_key_of(key)), sign)
+
+
+def address_of_key(key: bytes) -> str:
+    """The address of the account of a private key."""
+    return checksummed(account_of(public_key_of(Secret(key))))
 
 
 def relays_of(chains: Mapping[AssetId, Chain]) -> dict[AssetId, Relay]:

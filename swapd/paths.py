@@ -59,6 +59,11 @@ class DataPaths(Struct, frozen=True):
         return self.root / "recovery.swapd"
 
     @property
+    def relay(self) -> Path:
+        """The key of the account that pays gas while the seed is locked."""
+        return self.root / "relay.key"
+
+    @property
     def lock(self) -> Path:
         """Held while a daemon runs."""
         return self.root / "lock"

@@ -15,6 +15,7 @@ import structlog
 import trio
 
 from protocol.assets import AssetId
+from swapd import relaykey
 from swapd.api.errors import ApiError, ErrorName
 from swapd.api.events import EventLog, first_sequence
 from swapd.config import Config
@@ -33,7 +34,14 @@ from swapd.engine.world import World
 from swapd.keys.errors import KeysError, WrongPassphraseError
 from swapd.keys.secret import Secret
 from swapd.lookout import Lookout
-from swapd.parts import asset_table, check_chain, connect_chain, connect_evm, control_limits
+from swapd.parts import (
+    asset_table,
+    check_chain,
+    connect_chain,
+    connect_evm,
+    control_limits,
+    relays_of,
+)
 from swapd.ports import Chain, Clock, Entropy, Peers, Store
 
 log = structlog.get_logger(__name__)
@@ -66,8 +74,9 @@ class Watcher:
         self._chains: dict[AssetId, Chain] = {
             AssetId(chain.params.asset_id): connect_chain(chain, clock) for chain in config.chains
         }
+        key = relaykey.load(config.paths.relay) if config.evm else None
         for accounts in config.evm:
-            self._chains |= connect_evm(accounts, clock, store, None)
+            self._chains |= connect_evm(accounts, clock, store, None, key)
         self._world = World(
             chains=self._chains,
             peers=cast("Peers", _Nobody()),
@@ -91,7 +100,7 @@ class Watcher:
         async with trio.open_nursery() as nursery:
             for chain in self._chains.values():
                 await nursery.start(chain.run)
-            swaps = LockedSwaps(self._world)
+            swaps = LockedSwaps(self._world, relays_of(self._chains))
             watched = await swaps.resume()
             log.critical("daemon.locked", swaps=watched, remedy="swap-cli unlock")
             await nursery.start(swaps.run)

@@ -13,15 +13,23 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from protocol.evm.slots import MAX_AMOUNT
 from protocol.kinds import pays_own_fees
 from protocol.swap import fees
 from protocol.swap.facts import ChainView, Spend
 from protocol.swap.fees import Curve
+from protocol.terms import LegTerms
 from protocol.tower.package import Act, Package, Variant, relayed
 from protocol.tower.progress import PATIENCE_BLOCKS, Decision, Order, Progress, is_due, whole
 
 REFUND_SECONDS: Final = 6 * 3600
 """In which the rate of a refund rises to its most, where nobody is waited for."""
+
+
+def at_stake(leg: LegTerms) -> int:
+    """What who owns the coins would give for them at most, in the coin that fees are paid in: of a
+    token that is not known, and the account alone is the limit."""
+    return leg.amount.units if pays_own_fees(leg.amount.asset) else MAX_AMOUNT
 
 
 def relay(

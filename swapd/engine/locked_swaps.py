@@ -9,6 +9,7 @@ before anything leaves, so that a preimage seen once is never lost.
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 import structlog
@@ -22,15 +23,16 @@ from protocol.swap.facts import ChainView
 from protocol.swap.signed import sendable
 from protocol.swap.states import SwapState
 from protocol.tower.decide import decide
-from protocol.tower.package import Package, Watched, read
-from protocol.tower.progress import Progress
+from protocol.tower.package import Package, Watched, is_relayed, read
+from protocol.tower.progress import Progress, built
+from protocol.tower.relaying import at_stake
 from swapd.engine import journal
 from swapd.engine.ahead import PROGRESS, SPACE
 from swapd.engine.effects import perform
 from swapd.engine.observer import Observer
 from swapd.engine.swaps import Swaps
 from swapd.engine.world import World
-from swapd.ports import Broadcast, ChainError, LegWatch, StoreError
+from swapd.ports import Broadcast, ChainError, LegWatch, Relay, StoreError
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +42,11 @@ HURRY_SECONDS: Final = 1.0
 
 VIEW_SECONDS: Final = 120.0
 MAX_PROGRESS: Final = 256 * 1024
+
+_NO_ACCOUNT: Final = (
+    "there is no account that pays gas while this daemon is locked: `swap-cli unlock`"
+)
+_NO_RELAYS: Final[Mapping[AssetId, Relay]] = MappingProxyType({})
 
 
 def read_progress(stored: bytes | None) -> Progress:
@@ -56,8 +63,10 @@ def read_progress(stored: bytes | None) -> Progress:
 class LockedSwaps(Swaps):
     """`resume`, then `run`. Shows the swaps as `Swaps` does; none can be begun or given up."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, relays: Mapping[AssetId, Relay] = _NO_RELAYS) -> None:
+        """`relays`: the accounts that pay where a spend is a call, by the asset of a leg."""
         super().__init__(world)
+        self._relays = relays
         self._states: dict[bytes, SwapState] = {}
         self._observers: dict[bytes, Observer] = {}
         self._packages: dict[str, Package] = {}
@@ -145,6 +154,7 @@ class LockedSwaps(Swaps):
         try:
             trouble = await self._resend(swap_id)
             for key in [key for key in self._packages if key.startswith(swap_id.hex())]:
+                trouble = await self._gas_trouble(self._packages[key]) or trouble
                 due = await self._help(key) or due
         except (ChainError, StoreError, trio.TooSlowError) as error:
             trouble = str(error) or "a node does not answer"
@@ -183,7 +193,11 @@ class LockedSwaps(Swaps):
         if package.shows is not None and not before.preimage:
             shown = await self._view(package.shows, f"{key}/shows")
         now = self._world.clock.now()
-        decision = decide(package, before, view, shown, now, grace=0)
+        own = at_stake(package.watched.leg)
+        decision = decide(package, before, view, shown, now, grace=0, allowance=own)
+        if decision.order is not None:
+            tx = await self._relay(package).build(decision.order)
+            decision = built(decision, tx.txid, tx.raw)
         if decision.progress != before:
             with trio.CancelScope(shield=True):
                 await self._world.store.put(PROGRESS, key, encode(decision.progress))
@@ -199,6 +213,20 @@ class LockedSwaps(Swaps):
                 reason=result.reason,
             )
         return decision.progress.due_since > 0
+
+    def _relay(self, package: Package) -> Relay:
+        """Raises ChainError where there is none."""
+        relay = self._relays.get(package.watched.leg.amount.asset)
+        if relay is None:
+            raise ChainError(_NO_ACCOUNT)
+        return relay
+
+    async def _gas_trouble(self, package: Package) -> str:
+        """Why a claim or refund by call could not be paid for, said before it is due."""
+        if not is_relayed(package):
+            return ""
+        relay = self._relays.get(package.watched.leg.amount.asset)
+        return _NO_ACCOUNT if relay is None else await relay.problem()
 
     async def _view(self, watched: Watched, name: str) -> ChainView:
         with trio.fail_after(VIEW_SECONDS):

@@ -13,6 +13,9 @@ Must not know: files, the swap machine, signing.
     m / 84' / coin' / 0' / 0 / index           payout addresses (BIP84; coin' by SLIP-44)
     m / 44' / coin' / 0' / 0 / index           accounts on EVM chains (BIP44; coin' is 60' on
                                                mainnet, 1' on test networks): 0 locks, 1 claims
+    m / 44' / coin' / 1' / 0 / 0               the account that pays gas while we are locked. Its
+                                               key lies on the disk, so it has a hardened level of
+                                               its own: it tells nothing of the others
 
 scalar(base, message) is HMAC-SHA256(base, message || n) for the first byte n = 0, 1, ... that gives
 a number from 1 to the order of secp256k1 less one. Salts and swap ids have 32 bytes, roles and legs
@@ -74,6 +77,13 @@ def account_secret(seed: Secret, index: int, *, test_network: bool) -> Secret:
         raise LocalProtocolError(msg)
     coin = _TEST_COIN if test_network else _ETHER
     return _bip32(seed, [44 | HARDENED, coin | HARDENED, HARDENED, 0, index])
+
+
+def relay_secret(seed: Secret, *, test_network: bool) -> Secret:
+    """The 32-byte key of the account that pays gas while we are locked. Any wallet that is given
+    the same words finds what is left in it."""
+    coin = _TEST_COIN if test_network else _ETHER
+    return _bip32(seed, [44 | HARDENED, coin | HARDENED, 1 | HARDENED, 0, 0])
 
 
 def coin_type(asset: AssetId) -> int:

@@ -106,6 +106,11 @@ class SeedSigner:
         key = derive.account_secret(self._seed, index, test_network=self._test_network)
         return sign_recoverable(key, digest)
 
+    def relay_secret(self) -> bytes:
+        """The private key of the account that pays gas while we are locked; no swap's coins can be
+        moved with it."""
+        return derive.relay_secret(self._seed, test_network=self._test_network).reveal()
+
     def seal(self, data: bytes) -> bytes:
         """A nonce of 24 bytes, then XChaCha20-Poly1305 by the recovery key."""
         nonce = self._entropy(_NONCE_BYTES)

@@ -69,6 +69,11 @@ class Signer(Protocol):
         """r, s (low) and the parity of the point: 65 bytes."""
         ...
 
+    def relay_secret(self) -> bytes:
+        """The 32-byte private key of an account that pays gas while we are locked, and that no coin
+        of a swap depends on: it is kept outside the seed."""
+        ...
+
     def seal(self, data: bytes) -> bytes:
         """Encrypted and authenticated, for whoever has this seed."""
         ...

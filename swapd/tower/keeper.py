@@ -291,8 +291,13 @@ class Keeper:
             changed = msgspec.structs.replace(row, progress=decision.progress, changed=now)
             with trio.CancelScope(shield=True):
                 await self._vault.put(changed)
+        if decision.progress.final and not row.progress.final:
+            log.info("tower.spent", act=package.act.value, ticker=self._ticker(package))
         await self._send(package, decision)
         return decision.progress.due_since > 0
+
+    def _ticker(self, package: Package) -> str:
+        return self._chains[package.watched.leg.amount.asset].ticker
 
     def _allowance(self, client: str, package: Package) -> int:
         """What we pay for nothing: for our own clients only."""

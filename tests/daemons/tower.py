@@ -34,9 +34,11 @@ class TowerProcess:
         clock: Path,
         party: Party,
         command: Sequence[str] = ("swapd", "tower"),
+        tables: Sequence[str] = (),
     ) -> None:
-        """`command`: the module that is run, and its first arguments."""
-        self._command = tuple(command)
+        """`command`: the module that is run, and its first arguments; `tables`: more lines of its
+        configuration."""
+        self._command, self._tables = tuple(command), tuple(tables)
         self.name = name
         self.folder = folder
         self.log = folder / "log.jsonl"
@@ -59,6 +61,7 @@ class TowerProcess:
             "[regtest]",
             f'clock_file = "{self._clock}"',
             *(line for line in chain_lines(self._party) if not line.startswith("wallet")),
+            *self._tables,
         ]
         self.config.write_text("\n".join(lines) + "\n")
 
@@ -72,6 +75,11 @@ class TowerProcess:
             self._process = spawn(command, env=env, stderr=log, stdout=log)
         await self.until(lambda: len(self.events("tower.ready")) > before)
         return str(self.events("tower.ready")[-1]["addresses"][0])
+
+    @property
+    def running(self) -> bool:
+        """Whether its process is there."""
+        return self._process is not None and self._process.poll() is None
 
     def told(self) -> list[str]:
         """What it has told its service manager since this was asked."""

@@ -109,6 +109,9 @@ class FakeSigner:
             raise LocalProtocolError(f"a digest has 32 bytes, not {len(digest)}")
         return self._account(index).sign_recoverable(digest, hasher=None)
 
+    def relay_secret(self) -> bytes:
+        return self._secret("relay", b"")
+
     def network_secret(self, epoch: int) -> bytes:
         return self._secret("network", epoch.to_bytes(8, "big"))
 

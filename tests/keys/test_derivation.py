@@ -70,6 +70,13 @@ def test_test_networks_have_accounts_of_their_own() -> None:
     assert signer(seed.hex(), test_network=True).account_key(1) == key
 
 
+def test_the_account_that_pays_while_locked_is_on_a_hardened_level_of_its_own() -> None:
+    seed = independent.seed_of("test " * 11 + "junk")
+    for test_network, coin_ in ((False, 60), (True, 1)):
+        key = independent.bip32(seed, f"m/44'/{coin_}'/1'/0/0")
+        assert signer(seed.hex(), test_network=test_network).relay_secret() == key
+
+
 @pytest.mark.parametrize("case", SEEDS, ids=lambda case: case["entropy"][:8])
 def test_words_and_seed_of_the_vectors(case: dict[str, Any]) -> None:
     entropy = words.entropy_of(case["mnemonic"])

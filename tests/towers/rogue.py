@@ -22,8 +22,8 @@ from protocol.bitcoin.tx import TxOutput, parse_tx
 from protocol.swap.facts import ChainView
 from protocol.tower import decide as honest
 from protocol.tower.messages import Holding, Stage
-from protocol.tower.package import Act, Package, digest, read
-from protocol.tower.progress import Decision, Progress
+from protocol.tower.package import Act, Package, digest, is_relayed, read, relayed
+from protocol.tower.progress import Decision, Order, Progress
 from swapd.commands import cli
 from swapd.tower import daemon, keeper
 
@@ -55,12 +55,38 @@ def early(
     view: ChainView,
     shown: ChainView | None,
     now: int,
-    *,
-    grace: int,
+    **more: int,
 ) -> Decision:
-    decision = honest.decide(package, progress, view, shown, now, grace=grace)
+    decision = honest.decide(package, progress, view, shown, now, **more)
+    if is_relayed(package):
+        return _early_call(package, decision.progress, view, now)
     sent = msgspec.structs.replace(decision.progress, due_since=0)
     return Decision(sent, _all_at_once(package, decision.progress), f"{package.act} too early")
+
+
+def _early_call(package: Package, progress: Progress, view: ChainView, now: int) -> Decision:
+    """A call at each block, due or not, for the dearest fee there is, or the dearest of age."""
+    act, locks = relayed(package), [lock for lock in view.locks if lock.depth > 0]
+    ended = not locks or (locks[0].spend is not None and locks[0].spend.depth > 0)
+    knows = package.act is Act.REFUND or bool(progress.preimage)
+    if ended or not knows or view.tip_height <= progress.sent_height:
+        return Decision(progress)
+    best = max(package.fees, key=lambda v: (v.not_before <= now, v.fee))
+    data = act.paid_call(progress.preimage, best.fee, best.not_before, best.signature)
+    order = Order(package.act.value, locks[0].ref, act.contract, data, 2 * view.fee_next)
+    sent = msgspec.structs.replace(progress, sent_height=view.tip_height)
+    return Decision(sent, why=f"{package.act} for a fee of {best.fee}", order=order)
+
+
+def _stolen_call(package: Package, progress: Progress) -> bytes:
+    """For more than was signed, or to another receiver."""
+    act, leg = relayed(package), package.watched.leg
+    if package.fees:
+        least = package.fees[0]
+        greed = leg.amount.units // 2
+        return act.paid_call(progress.preimage, greed, least.not_before, least.signature)
+    leg = msgspec.structs.replace(leg, claim_key=b"\x66" * 20)
+    return msgspec.structs.replace(act, leg=leg).call(progress.preimage)
 
 
 def thief(
@@ -69,10 +95,12 @@ def thief(
     view: ChainView,
     shown: ChainView | None,
     now: int,
-    *,
-    grace: int,
+    **more: int,
 ) -> Decision:
-    decision = honest.decide(package, progress, view, shown, now, grace=grace)
+    decision = honest.decide(package, progress, view, shown, now, **more)
+    if decision.order is not None:
+        order = msgspec.structs.replace(decision.order, data=_stolen_call(package, progress))
+        return Decision(decision.progress, why=f"a stolen {package.act}", order=order)
     stolen = []
     for raw in _all_at_once(package, decision.progress):
         tx = parse_tx(raw)
@@ -87,10 +115,9 @@ def late(
     view: ChainView,
     shown: ChainView | None,
     now: int,
-    *,
-    grace: int,
+    **more: int,
 ) -> Decision:
-    decision = honest.decide(package, progress, view, shown, now, grace=grace)
+    decision = honest.decide(package, progress, view, shown, now, **more)
     expiry = package.watched.leg.expiry
     deadline = expiry if package.act is Act.CLAIM else expiry + 2 * LATE_SECONDS
     if now < deadline - LATE_SECONDS:
@@ -104,10 +131,9 @@ def idle(
     view: ChainView,
     shown: ChainView | None,
     now: int,
-    *,
-    grace: int,
+    **more: int,
 ) -> Decision:
-    return Decision(honest.decide(package, progress, view, shown, now, grace=grace).progress)
+    return Decision(honest.decide(package, progress, view, shown, now, **more).progress)
 
 
 class Liar(keeper.Keeper):
