@@ -12,6 +12,7 @@ from protocol.swap import reading
 from protocol.swap.explain import Phase, phase_of
 from protocol.swap.facts import ChainView, SpendKind
 from protocol.swap.outlook import is_stuck_before_expiry
+from protocol.swap.remedies import remedy_of
 from protocol.swap.states import (
     Dead,
     End,
@@ -23,7 +24,7 @@ from protocol.swap.states import (
 )
 from protocol.swap.timelocks import leg_timing
 from protocol.swap.troubles import Trouble, trouble_of
-from protocol.terms import LegName, Role
+from protocol.terms import Kind, LegName, Role
 
 MAX_HEIGHT = 2**31 - 1
 """No tip is so high: what was never built can't hang."""
@@ -58,6 +59,7 @@ class Situation(enum.StrEnum):
     KILL_PENDING = "kill_pending"
     KILL_BLOCKED = "kill_blocked"
     SPENT_ELSEWHERE = "spent_elsewhere"
+    LOCK_TOO_LATE = "lock_too_late"
     CLOCK_AHEAD = "clock_ahead"
     UNATTENDED = "unattended"
     RESTORED = "restored"
@@ -180,24 +182,25 @@ _SEVERE = {
     Trouble.COINS_GONE: Severity.WARNING,
     Trouble.WALLET_LOCKED: Severity.WARNING,
     Trouble.WALLET_MISSING: Severity.WARNING,
+    Trouble.CONTRACT_WRONG: Severity.CRITICAL,
+    Trouble.TOKEN_REPLACED: Severity.CRITICAL,
 }
 
-_REMEDIES = {
-    Trouble.NODE_DOWN: "start the node, or correct its address: claims and refunds wait for it",
-    Trouble.NODE_SLOW: "look at the load and the disk of the node's machine",
-    Trouble.NODE_SYNCING: "wait until the node has caught up: no lock is made and nothing revealed",
-    Trouble.NODE_SILENT: "look whether the node is connected, and whether this clock is right",
-    Trouble.NODE_ALONE: "let the node connect to more peers",
-    Trouble.NODE_PRUNED: "connect a node that still has these blocks, or download them again",
-    Trouble.COMPETING_TIP: "wait: no lock is made and nothing revealed until one branch has won",
-    Trouble.CLOCK_BEHIND: "set the clock (NTP): no lock is made and nothing revealed before",
-    Trouble.WALLET_MISSING: "load the wallet in the node (`loadwallet`)",
-    Trouble.WALLET_LOCKED: "unlock the node's wallet (`walletpassphrase`): locks and kills need it",
-    Trouble.DISK_FULL: "free space where the data directory is; only what is on disk is sent",
-    Trouble.COINS_GONE: "nothing of yours is lost: a reorganisation took the lock's coins away",
-    Trouble.REFUSED: "see the node's reason; it is tried again at each block",
-    Trouble.OTHER: "it is tried again by itself; see the log",
-}
+_URGENT = frozenset(
+    {
+        Trouble.NODE_DOWN,
+        Trouble.DISK_FULL,
+        Trouble.WRONG_CHAIN,
+        Trouble.ENDPOINTS_FEW,
+        Trouble.ENDPOINTS_DIFFER,
+        Trouble.NODE_LIMITS,
+        Trouble.STATE_MISSING,
+        Trouble.GAS_LOW,
+        Trouble.TOKEN_PAUSED,
+        Trouble.TOKEN_BARRED,
+    }
+)
+"""What keeps a transaction of ours from its block."""
 
 
 def _troubles(state: SwapState, around: Around) -> list[Advice]:
@@ -211,9 +214,9 @@ def _troubles(state: SwapState, around: Around) -> list[Advice]:
     for text in texts:
         kind = trouble_of(text)
         severity = _SEVERE.get(kind, Severity.WARNING)
-        if kind in {Trouble.NODE_DOWN, Trouble.DISK_FULL} and _is_urgent(state):
+        if kind in _URGENT and _is_urgent(state):
             severity = Severity.CRITICAL
-        found.append(Advice(kind.value, severity, text, _REMEDIES[kind]))
+        found.append(Advice(kind.value, severity, text, remedy_of(kind)))
     return found
 
 
@@ -270,14 +273,34 @@ def _ours(state: SwapState) -> list[Advice]:
                 )
             )
         else:
-            what = "our lock was not confirmed in time: its coins are being paid back to us"
-            found.append(_info(Situation.KILL_PENDING, what))
+            how = "its nonce is being used up" if _on_accounts(state) else "its coins are being"
+            how += " by a payment of nothing" if _on_accounts(state) else " paid back to us"
+            found.append(
+                _info(Situation.KILL_PENDING, f"our lock was not confirmed in time: {how}")
+            )
     if view is not None and view.conflict is not None:
-        if view.conflict.txid not in reading.own_kills(state):
-            what = f"a coin of our lock is spent by {view.conflict.txid}, which is not ours to make"
-            remedy = "if that was you: nothing; else look who else has the keys of your wallet"
-            found.append(_warn(Situation.SPENT_ELSEWHERE, what, remedy))
+        found += _conflicting(state, view.conflict.txid)
     return found + _refund(state)
+
+
+def _on_accounts(state: SwapState) -> bool:
+    """Our leg is on a chain with accounts."""
+    return state.agreement.own.kind is Kind.EVM
+
+
+def _conflicting(state: SwapState, txid: str) -> list[Advice]:
+    """Something other than our lock has taken its place."""
+    if txid in reading.own_kills(state):
+        return []
+    if not txid:
+        what = "our lock's deadline passed in a block without it: it can do nothing any more"
+        return [_info(Situation.LOCK_TOO_LATE, what)]
+    spent, keys = "a coin of our lock is spent", "keys of your wallet"
+    if _on_accounts(state):
+        spent, keys = "the nonce of our lock was used", "seed"
+    what = f"{spent} by {txid}, which is not ours to make"
+    remedy = f"if that was you: nothing; else look who else has the {keys}"
+    return [_warn(Situation.SPENT_ELSEWHERE, what, remedy)]
 
 
 def _hanging(state: SwapState, view: ChainView) -> Advice:
@@ -300,8 +323,11 @@ def _refund(state: SwapState) -> list[Advice]:
     spend = lock.spend
     if spend is None:
         waits = is_stuck_before_expiry(state) and reading.is_confirmed(lock)
-        what = "our expiry has come; the refund waits until median time past is beyond it too"
-        remedy = "nothing: that takes about six more blocks, and then it is sent"
+        clock, blocks = "median time past is beyond it too", "about six more blocks"
+        if _on_accounts(state):
+            clock, blocks = "a block is younger than it", "a block or two"
+        what = f"our expiry has come; the refund waits until {clock}"
+        remedy = f"nothing: that takes {blocks}, and then it is sent"
         return [_info(Situation.REFUND_WAITS, what, remedy)] if waits else []
     if spend.depth > 0:
         return []

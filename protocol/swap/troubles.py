@@ -24,12 +24,27 @@ class Trouble(enum.StrEnum):
     DISK_FULL = "disk_full"
     COINS_GONE = "coins_gone"
     REFUSED = "refused"
+    WRONG_CHAIN = "wrong_chain"
+    NODE_LIMITS = "node_limits"
+    ENDPOINTS_DIFFER = "endpoints_differ"
+    ENDPOINTS_FEW = "endpoints_few"
+    STATE_MISSING = "state_missing"
+    END_UNKNOWN = "end_unknown"
+    NOT_FINALIZING = "not_finalizing"
+    FINALITY_UNKNOWN = "finality_unknown"
+    GAS_LOW = "gas_low"
+    CONTRACT_MISSING = "contract_missing"
+    CONTRACT_WRONG = "contract_wrong"
+    TOKEN_WRONG = "token_wrong"  # noqa: S105 - a token of a chain
+    TOKEN_PAUSED = "token_paused"  # noqa: S105
+    TOKEN_BARRED = "token_barred"  # noqa: S105
+    TOKEN_REPLACED = "token_replaced"  # noqa: S105
     OTHER = "other"
 
 
 CANT_BE_ASKED: Final = "can't be asked"
 TOO_SLOW: Final = "too long to act on what it said"
-CLOCK_IS_BEHIND: Final = "this machine's clock is behind the chain's median time"
+CLOCK_IS_BEHIND: Final = "this machine's clock is behind the chain's"
 NO_BLOCK: Final = "no block for more than"
 CATCHING_UP: Final = "still catching up"
 BLOCKS_MISSING: Final = "headers whose blocks it does not have yet"
@@ -37,10 +52,34 @@ FEW_PEERS: Final = "so that nobody can fool it"
 COMPETING: Final = "a competing branch"
 PRUNED_AWAY: Final = "a pruned node must keep the blocks"
 CANT_BE_WRITTEN: Final = "the journal can't be written"
+ANOTHER_CHAIN: Final = "is on another chain"
+LIMITED: Final = "limits how much we may ask"
+DO_NOT_AGREE: Final = "do not agree on"
+TOO_FEW_ANSWER: Final = "without a node of our own two must say the same"
+STATE_GONE: Final = "has left the chain, or its state"
+END_NOT_TOLD: Final = "the slot of the lock was used again"
+NOTHING_FINAL: Final = "the chain has finalized nothing for"
+NO_FINALITY: Final = "names no finalized block"
+NO_GAS: Final = "for gas in"
+NO_CONTRACT: Final = "there is no HTLC contract"
+OTHER_CODE: Final = "is not our HTLC contract"
+RIGHT_ADDRESS: Final = "is that the right address?"
+PAUSED: Final = "is paused by its issuer"
+BARRED: Final = "is on the blacklist of"
+CODE_REPLACED: Final = "was replaced: it leads to"
 
 _PHRASES: Final[tuple[tuple[str, Trouble], ...]] = (
     # A node that can't be asked says why: what is behind it comes first.
     (PRUNED_AWAY, Trouble.NODE_PRUNED),
+    (ANOTHER_CHAIN, Trouble.WRONG_CHAIN),
+    (END_NOT_TOLD, Trouble.END_UNKNOWN),
+    (STATE_GONE, Trouble.STATE_MISSING),
+    (DO_NOT_AGREE, Trouble.ENDPOINTS_DIFFER),
+    (TOO_FEW_ANSWER, Trouble.ENDPOINTS_FEW),
+    (LIMITED, Trouble.NODE_LIMITS),
+    (NO_CONTRACT, Trouble.CONTRACT_MISSING),
+    (OTHER_CODE, Trouble.CONTRACT_WRONG),
+    (RIGHT_ADDRESS, Trouble.TOKEN_WRONG),
     ("is not loaded", Trouble.WALLET_MISSING),
     ("runs without wallets", Trouble.WALLET_MISSING),
     ("walletpassphrase", Trouble.WALLET_LOCKED),
@@ -53,6 +92,12 @@ _PHRASES: Final[tuple[tuple[str, Trouble], ...]] = (
     (BLOCKS_MISSING, Trouble.NODE_SYNCING),
     (FEW_PEERS, Trouble.NODE_ALONE),
     (COMPETING, Trouble.COMPETING_TIP),
+    (NOTHING_FINAL, Trouble.NOT_FINALIZING),
+    (NO_FINALITY, Trouble.FINALITY_UNKNOWN),
+    (NO_GAS, Trouble.GAS_LOW),
+    (PAUSED, Trouble.TOKEN_PAUSED),
+    (BARRED, Trouble.TOKEN_BARRED),
+    (CODE_REPLACED, Trouble.TOKEN_REPLACED),
     ("missingorspent", Trouble.COINS_GONE),
     (" node refused ", Trouble.REFUSED),
 )

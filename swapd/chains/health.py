@@ -139,7 +139,7 @@ class Health:
         problems = []
         if now < median_time:
             # No figures that change from look to look: a change of problems wakes everybody.
-            problems.append(f"{troubles.CLOCK_IS_BEHIND}: set the clock")
+            problems.append(f"{troubles.CLOCK_IS_BEHIND} median time: set the clock")
         limit = max(_STALE_LEAST, _STALE_BLOCKS * self._params.block_interval)
         if self._params.network != "regtest" and now - tip_time > limit:
             problems.append(f"{troubles.NO_BLOCK} {limit // 60} minutes: is the node connected?")

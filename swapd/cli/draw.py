@@ -216,10 +216,14 @@ def _fees(fees: tuple[FeeLine, ...]) -> list[tuple[str, str]]:
     return [
         (
             f"fee: {f.what}",
-            f"{f.amount.decimal} {f.amount.ticker} ({f.vbytes} vB), {f.when}",
+            f"{f.amount.decimal} {f.amount.ticker} ({f.vbytes} {_size_unit(f)}), {f.when}",
         )
         for f in fees
     ]
+
+
+def _size_unit(fee: FeeLine) -> str:
+    return "gas" if fee.amount.asset.startswith("eip155:") else "vB"
 
 
 def offers(out: Output, r: calls.OfferListResult) -> None:

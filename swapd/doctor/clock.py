@@ -23,8 +23,9 @@ def by_chains(now: int, statuses: Sequence[ChainStatus]) -> list[Finding]:
     """The wall clock `now` (unix seconds) against each chain."""
     found = []
     for status in statuses:
-        if now < status.median_time:
-            what = f"the clock is {status.median_time - now} s behind the chain's median time"
+        if now < status.median_time - status.early:
+            behind = status.median_time - status.early - now
+            what = f"the clock is {behind} s behind the chain's time"
             found.append(finding("clock_behind", status.ticker, what))
         if abs(status.time_offset) > OFFSET_SECONDS:
             what = f"the node's peers say that its clock is off by {status.time_offset} s"

@@ -98,6 +98,59 @@ CODES: Final[Mapping[str, Code]] = MappingProxyType(
         "wallet_empty": Code(
             _INFO, "a node's wallet has no coin that could fund a lock", "see `swap-cli address`"
         ),
+        # --- chains with accounts
+        "gas_low": Code(
+            _WARNING,
+            "an account can't pay for the locks, or for the claims and refunds, of a swap",
+            "send some of the chain's coin there (`swapd evm accounts`)",
+        ),
+        "endpoints_few": Code(
+            _CRITICAL,
+            "fewer than two endpoints answer, and there is no node of your own",
+            "add another operator's, or run a node of your own",
+        ),
+        "endpoints_differ": Code(
+            _CRITICAL,
+            "endpoints contradict each other: nothing they say is believed",
+            "wait; if it stays, add a third endpoint, or a node of your own",
+        ),
+        "endpoint_limits": Code(
+            _WARNING,
+            "an endpoint limits how much it is asked",
+            "raise its plan, poll less often, or run a node of your own",
+        ),
+        "not_finalizing": Code(
+            _WARNING, "the chain finalizes no blocks", "wait: nothing is locked or revealed before"
+        ),
+        "finality_unknown": Code(
+            _CRITICAL,
+            "a chain is to say what is final, and its node does not know",
+            "connect a node that follows its consensus, or state depths instead",
+        ),
+        "contract_missing": Code(
+            _CRITICAL, "the HTLC contract is not on a chain", "`swapd evm deploy`"
+        ),
+        "contract_wrong": Code(
+            _CRITICAL,
+            "other code is at the contract's address",
+            "lock nothing there; look whether the endpoints are honest",
+        ),
+        "token_wrong": Code(
+            _CRITICAL,
+            "a token is not what the configuration says of it",
+            "correct its address, decimals or symbol",
+        ),
+        "token_paused": Code(_WARNING, "a token's issuer has paused it", "wait for the issuer"),
+        "token_barred": Code(
+            _CRITICAL,
+            "an account or the contract is on a token's blacklist",
+            "only the issuer can end that",
+        ),
+        "token_replaced": Code(
+            _CRITICAL,
+            "a token's code was replaced since it was first seen",
+            "read what changed; if it is right, name it as the token's implementation",
+        ),
         # --- fees
         "fee_unknown": Code(
             _WARNING,

@@ -9,6 +9,7 @@ import re
 from protocol.bitcoin.params import params_by_chain
 from protocol.evm.params import is_evm
 from protocol.limits import MAX_SWAP_SECONDS
+from protocol.swap.remedies import remedy_of
 from protocol.swap.troubles import Trouble, trouble_of
 from swapd.doctor.findings import Finding, finding
 from swapd.ports import (
@@ -40,9 +41,9 @@ async def examine(
     except WalletMissing as error:
         return None, [finding("wallet_missing", chain.ticker, str(error))]
     except NodeUnreachable as error:
-        return None, [finding("node_unreachable", chain.ticker, str(error))]
+        return None, [_told("node_unreachable", chain.ticker, str(error))]
     except NodeMisconfigured as error:
-        return None, [finding("node_misconfigured", chain.ticker, str(error))]
+        return None, [_told("node_misconfigured", chain.ticker, str(error))]
     except ChainError as error:
         return None, [finding("node_not_ready", chain.ticker, str(error))]
     found = [
@@ -61,12 +62,37 @@ def _problems(status: ChainStatus) -> list[Finding]:
         kind = trouble_of(problem)
         if kind is Trouble.CLOCK_BEHIND:
             continue  # said once, by the clock
-        code = {
-            Trouble.NODE_SYNCING: "node_syncing",
-            Trouble.WALLET_MISSING: "wallet_missing",
-        }.get(kind, "node_not_ready")
-        found.append(finding(code, status.ticker, problem))
+        if kind is Trouble.GAS_LOW:
+            continue  # said of both accounts, with figures
+        found.append(_told("node_not_ready", status.ticker, problem))
     return found
+
+
+_CODES = {
+    Trouble.NODE_SYNCING: "node_syncing",
+    Trouble.WALLET_MISSING: "wallet_missing",
+    Trouble.WRONG_CHAIN: "node_misconfigured",
+    Trouble.NODE_LIMITS: "endpoint_limits",
+    Trouble.ENDPOINTS_DIFFER: "endpoints_differ",
+    Trouble.ENDPOINTS_FEW: "endpoints_few",
+    Trouble.NOT_FINALIZING: "not_finalizing",
+    Trouble.FINALITY_UNKNOWN: "finality_unknown",
+    Trouble.CONTRACT_MISSING: "contract_missing",
+    Trouble.CONTRACT_WRONG: "contract_wrong",
+    Trouble.TOKEN_WRONG: "token_wrong",
+    Trouble.TOKEN_PAUSED: "token_paused",
+    Trouble.TOKEN_BARRED: "token_barred",
+    Trouble.TOKEN_REPLACED: "token_replaced",
+}
+"""Troubles that have a code of their own here."""
+
+
+def _told(otherwise: str, ticker: str, text: str) -> Finding:
+    """What a node says of itself, under its own code where there is one, with its own remedy where
+    that is known."""
+    kind = trouble_of(text)
+    remedy = "" if kind is Trouble.OTHER else remedy_of(kind)
+    return finding(_CODES.get(kind, otherwise), ticker, text, remedy)
 
 
 def _version(status: ChainStatus) -> list[Finding]:
@@ -127,5 +153,15 @@ async def _wallet(chain: Chain) -> list[Finding]:
         return [finding("wallet_missing", chain.ticker, str(error))]
     except ChainError as error:
         return [finding("node_not_ready", chain.ticker, str(error))]
-    empty = balance.confirmed + balance.reserved == 0
-    return [finding("wallet_empty", chain.ticker)] if empty else []
+    found = []
+    for account in balance.gas:
+        if account.units < account.needed:
+            what = (
+                f"{account.address}, the account for {account.name}, has {account.units} base "
+                f"units for gas; a swap may need {account.needed}"
+            )
+            found.append(finding("gas_low", chain.ticker, what))
+    if balance.confirmed + balance.reserved == 0:
+        what = "the account that locks has none of it" if is_evm(chain.chain) else ""
+        found.append(finding("wallet_empty", chain.ticker, what))
+    return found

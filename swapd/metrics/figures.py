@@ -180,12 +180,21 @@ class Figures(Collector):
             [((s.ticker,), s.latency) for s in samples],
         )  # fmt: skip
         yield (
-            "swapd_fee_rate", "Fee rate of the next block, base units per 1000 vbytes.", _CHAIN,
+            "swapd_fee_rate", "Of the next block, base units per 1000 vbytes or gas.", _CHAIN,
             [((s.ticker,), float(status.fee_next)) for s, status in known],
         )  # fmt: skip
         yield (
             "swapd_wallet_units", "Base units in the node's wallet; confirmed pays locks and fees.",
             ("ticker", "state"), [row for s in samples for row in _wallet(s)],
+        )  # fmt: skip
+        gas = [(s.ticker, one) for s in samples if s.balance is not None for one in s.balance.gas]
+        yield (
+            "swapd_gas_units", "Base units that an account has for gas.", ("ticker", "account"),
+            [((ticker, one.name), float(one.units)) for ticker, one in gas],
+        )  # fmt: skip
+        yield (
+            "swapd_gas_needed_units", "The least that one swap may need there now.",
+            ("ticker", "account"), [((ticker, one.name), float(one.needed)) for ticker, one in gas],
         )  # fmt: skip
 
 

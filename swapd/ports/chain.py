@@ -117,7 +117,7 @@ class ChainStatus(Struct, frozen=True):
     """A node as it is now. `problems` are reasons not to lock or reveal; empty = healthy.
     `time_offset` is by how many seconds the node's peers say its clock is off, as it tells. A
     pruned node has the blocks from `prune_height` on; `fee_estimated`: `fee_next` is the node's own
-    estimate, not our fallback."""
+    estimate, not our fallback. `early`: seconds by which the chain's times may be ahead."""
 
     chain: ChainId
     asset: AssetId
@@ -137,17 +137,30 @@ class ChainStatus(Struct, frozen=True):
     time_offset: int = 0
     prune_height: int = 0
     fee_estimated: bool = True
+    early: int = 0
+
+
+class GasAccount(Struct, frozen=True):
+    """An account that pays fees: what it is for, where it is, base units of the chain's own coin in
+    it, and the least that one swap needs there now."""
+
+    name: str
+    address: str
+    units: int
+    needed: int
 
 
 class WalletBalance(Struct, frozen=True):
     """Units in the node's wallet: `confirmed` spendable segwit coins that are not reserved by us,
-    `reserved` by our journal, `unconfirmed` on their way, `unusable` confirmed but not segwit."""
+    `reserved` by our journal, `unconfirmed` on their way, `unusable` confirmed but not segwit. On a
+    chain with accounts: those of the account that locks; `gas` is what pays fees there."""
 
     confirmed: int
     reserved: int
     unconfirmed: int
     unusable: int
     coins: int
+    gas: tuple[GasAccount, ...] = ()
 
 
 SignDigest = Callable[[bytes], Awaitable[bytes]]

@@ -29,6 +29,7 @@ from swapd.alarms.sources.swaps import SwapAlarms
 from swapd.engine.mode import Mode
 from swapd.engine.pulse import Pulse
 from swapd.ports import (
+    GasAccount,
     NetworkDown,
     PathStatus,
     PeerInfo,
@@ -66,6 +67,62 @@ class Watch:
         sample = self.pulse.samples[asset]
         assert sample.status is not None
         self.pulse.samples[asset] = replace(sample, status=replace(sample.status, **changes))
+
+
+# --- Gas --------------------------------------------------------------------------------------
+
+
+async def test_an_account_that_could_not_pay_for_a_swap_is_told_by_what_hangs_on_it(
+    stage: Stage, mock_clock: MockClock
+) -> None:
+    def poor(watch: Watch) -> None:
+        sample = watch.pulse.samples[BTC]
+        assert sample.balance is not None
+        gas = (GasAccount("locks", "0xaa", 4, 5), GasAccount("claims", "0xbb", 4, 5))
+        watch.pulse.samples[BTC] = replace(sample, balance=replace(sample.balance, gas=gas))
+
+    async def found(watch: Watch) -> dict[str, str]:
+        await watch.look()
+        poor(watch)
+        alarms = await watch.alarms.wallets()
+        assert all("swapd evm accounts" in a.remedy for a in alarms if a.code == "gas_low")
+        return {a.subject: a.severity for a in alarms if a.code == "gas_low"}
+
+    assert await found(Watch(stage.taker)) == {"BTC locks": "info", "BTC claims": "info"}
+    assert await found(Watch(stage.taker, 1)) == {"BTC locks": "warning", "BTC claims": "warning"}
+    async with stage.running():
+        await stage.agree()
+        watch = Watch(stage.taker)
+        assert await found(watch) == {"BTC locks": "warning", "BTC claims": "critical"}
+        sample = watch.pulse.samples[BTC]
+        assert sample.balance is not None
+        enough = tuple(GasAccount(each.name, each.address, 5, 5) for each in sample.balance.gas)
+        watch.pulse.samples[BTC] = replace(sample, balance=replace(sample.balance, gas=enough))
+        assert "gas_low" not in told(await watch.alarms.wallets())
+
+
+async def test_a_clock_is_behind_a_chain_only_beyond_what_its_times_may_be_early(
+    stage: Stage, mock_clock: MockClock
+) -> None:
+    watch = Watch(stage.taker)
+    await watch.look()
+    ahead = stage.clock.now() + 100
+    watch.say(LTC, median_time=0)
+    watch.say(BTC, median_time=ahead, early=100)
+    assert await watch.alarms.clock() == []
+    watch.say(BTC, median_time=ahead, early=99)
+    assert told(await watch.alarms.clock()) == {"clock_wrong": ("critical", "behind")}
+
+
+async def test_what_a_node_says_comes_with_its_own_remedy(
+    stage: Stage, mock_clock: MockClock
+) -> None:
+    watch = Watch(stage.taker)
+    await watch.look()
+    watch.say(BTC, problems=("USDC is paused by its issuer", "there is no HTLC contract for it"))
+    [alarm] = [each for each in await watch.alarms.nodes() if each.subject == "BTC"]
+    assert "issuer" in alarm.remedy
+    assert "swapd evm deploy" in alarm.remedy
 
 
 # --- Nodes ------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from swapd.alarms.board import Board
 from swapd.engine.pulse import Pulse
 from swapd.metrics import server
 from swapd.metrics.figures import Figures
-from swapd.ports import ListenError
+from swapd.ports import GasAccount, ListenError
 from tests.engine.swaps.conftest import stage as stage  # noqa: PLC0414 - a fixture
 from tests.engine.swaps.stage import BTC, COIN, GET, PAY, Party, Stage, times_of
 
@@ -104,9 +104,13 @@ async def test_chains_wallets_and_the_daemon_are_told(stage: Stage, mock_clock: 
     await scrape.look()
     sample = scrape.pulse.samples[BTC]
     assert sample.status is not None
+    assert sample.balance is not None
     stage.clock.advance(100)
     scrape.pulse.samples[BTC] = replace(
-        sample, latency=0.25, status=replace(sample.status, peers=9, problems=("one", "two"))
+        sample,
+        latency=0.25,
+        status=replace(sample.status, peers=9, problems=("one", "two")),
+        balance=replace(sample.balance, gas=(GasAccount("claims", "0xbb", 4, 5),)),
     )
     rows = scrape.rows()
     age = stage.clock.now() - sample.status.tip_time
@@ -117,6 +121,8 @@ async def test_chains_wallets_and_the_daemon_are_told(stage: Stage, mock_clock: 
     assert one(rows, "swapd_chain_problems", ticker="BTC") == 2
     assert one(rows, "swapd_chain_up", ticker="BTC") == 1
     assert one(rows, "swapd_wallet_units", ticker="BTC", state="confirmed") == COIN
+    assert one(rows, "swapd_gas_units", ticker="BTC", account="claims") == 4
+    assert one(rows, "swapd_gas_needed_units", ticker="BTC", account="claims") == 5
     assert one(rows, "swapd_info", version="1.2", network="regtest") == 1
     assert one(rows, "swapd_offers", whose="own") == 2
     assert one(rows, "swapd_offers", whose="book") == 5

@@ -6,9 +6,12 @@ Owns: those judgements. Must not know: how nodes are asked (engine.pulse).
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from protocol.assets import AssetId
+from protocol.assets import AssetId, chain_of
+from protocol.evm.params import is_evm
 from protocol.kinds import pays_own_fees, sizes_of
+from protocol.swap.remedies import remedy_of
 from protocol.swap.states import Unfunded
+from protocol.swap.troubles import Trouble, trouble_of
 from swapd.alarms.alarm import Alarm, Severity
 from swapd.api.amounts import format_units
 from swapd.engine.pulse import Pulse, Sample
@@ -64,8 +67,9 @@ class ChainAlarms:
             away = self._clock.now() - sample.failing_since
             grave = bool(swaps) and away >= LONG_DOWN_SECONDS
             severity: Severity = "critical" if grave else "warning"
-            remedy = "start the node, or correct its address: swaps can't be looked after without"
-            yield Alarm("node_down", severity, sample.ticker, f"{sample.error}{told}", remedy)
+            yield Alarm(
+                "node_down", severity, sample.ticker, f"{sample.error}{told}", _remedy(sample)
+            )
             return
         status = sample.status
         if status is None:
@@ -76,7 +80,8 @@ class ChainAlarms:
             yield Alarm("node_behind", "warning", sample.ticker, text, remedy)
         elif status.problems:
             text = "; ".join(status.problems)
-            remedy = "no lock is made and no secret shown while that stands; mend the node"
+            remedies = [remedy_of(trouble_of(each)) for each in status.problems]
+            remedy = "; ".join(dict.fromkeys(remedies))
             yield Alarm("node_problem", "warning", sample.ticker, f"{text}{told}", remedy)
 
     async def wallets(self) -> Sequence[Alarm]:
@@ -89,8 +94,11 @@ class ChainAlarms:
             return
         if sample.wallet_error:
             remedy = "load and unlock the wallet in the node: locks and kills are paid from it"
+            if is_evm(chain_of(sample.asset)):
+                remedy = remedy_of(trouble_of(sample.wallet_error))
             yield Alarm("wallet_trouble", "warning", sample.ticker, sample.wallet_error, remedy)
             return
+        yield from self._gas(sample, promised)
         if sample.balance is None or sample.status is None or not promised:
             return
         free, fees = sample.balance.confirmed, self._fees(sample)
@@ -103,6 +111,23 @@ class ChainAlarms:
             )
             remedy = "deposit, wait for your change, or cancel offers"
             yield Alarm("low_reserves", "warning", sample.ticker, text, remedy)
+
+    def _gas(self, sample: Sample, promised: int) -> Iterator[Alarm]:
+        """Accounts that could not pay for a swap. The one that claims and refunds matters most."""
+        for account in sample.balance.gas if sample.balance is not None else ():
+            if account.units >= account.needed:
+                continue
+            claims, swaps = account.name != "locks", self._open_on(sample.asset)
+            severity: Severity = "critical" if claims and swaps else "warning"
+            if not swaps and not promised:
+                severity = "info"
+            text = (
+                f"the account that {'claims and refunds' if claims else 'locks'}, "
+                f"{account.address}, has {account.units} base units for gas; a swap may need "
+                f"{account.needed}"
+            )
+            remedy = remedy_of(Trouble.GAS_LOW)
+            yield Alarm("gas_low", severity, f"{sample.ticker} {account.name}", text, remedy)
 
     def _fees(self, sample: Sample) -> int:
         """A lock and its kill for every swap that has no lock yet, one at least."""
@@ -125,9 +150,9 @@ class ChainAlarms:
         for sample in good:
             if sample.status is None:
                 continue
-            behind = sample.status.median_time - now
+            behind = sample.status.median_time - sample.status.early - now
             if behind > 0:
-                text = f"it is {behind} s behind the median time of {sample.ticker}"
+                text = f"it is {behind} s behind the time of {sample.ticker}"
                 found.append(Alarm("clock_wrong", "critical", "behind", text, remedy))
             off = abs(sample.status.time_offset)
             if off >= CLOCK_OFF_SECONDS:
@@ -139,3 +164,9 @@ class ChainAlarms:
             text = f"no chain has a block of the last {(now - max(tips)) // 3600} hours"
             found.append(Alarm("clock_wrong", "warning", "ahead", text, remedy))
         return found
+
+
+def _remedy(sample: Sample) -> str:
+    """A node that does not answer is started; what it says itself may ask for more."""
+    kind = trouble_of(sample.error)
+    return remedy_of(Trouble.NODE_DOWN if kind is Trouble.OTHER else kind)

@@ -20,6 +20,7 @@ from protocol.evm.address import checksummed
 from protocol.evm.contract import artifact
 from protocol.evm.keccak import keccak256
 from protocol.evm.legs import contract_of
+from protocol.swap import troubles
 from swapd.chains.answers import BadAnswer
 from swapd.chains.evm.answers import Header, amount, data, word
 from swapd.chains.evm.config import TokenConfig
@@ -80,8 +81,8 @@ class Asset:
             return False
         if found != self.runtime:
             msg = (
-                f"the code at {checksummed(self.contract)} is not our HTLC contract: neither lock "
-                "nor claim there"
+                f"the code at {checksummed(self.contract)} {troubles.OTHER_CODE}: neither lock nor "
+                "claim there"
             )
             raise NodeMisconfigured(msg)
         return True
@@ -90,7 +91,7 @@ class Asset:
         """Raises NodeMisconfigured unless exactly our code is at the contract's address."""
         if not await self.is_deployed(block):
             msg = (
-                f"there is no HTLC contract for {self.name} at {checksummed(self.contract)} yet: "
+                f"{troubles.NO_CONTRACT} for {self.name} at {checksummed(self.contract)} yet: "
                 "swapd evm deploy puts it there"
             )
             raise NodeMisconfigured(msg)
@@ -112,20 +113,22 @@ class Asset:
             return
         if await self._code(block, self.config.address) == b"":
             where = checksummed(self.config.address)
-            raise NodeMisconfigured(f"there is no token at {where} on this chain")
+            raise NodeMisconfigured(
+                f"there is no token at {where} on this chain: {troubles.RIGHT_ADDRESS}"
+            )
         decimals, symbol = await self._calls(block, [calls.DECIMALS, calls.SYMBOL])
         told = None if decimals is None or len(decimals) != 32 else int.from_bytes(decimals, "big")
         if told != self.config.decimals:
             msg = (
                 f"the token {self.config.ticker} says it has {told} decimals, the configuration "
-                f"{self.config.decimals}: is that the right address?"
+                f"{self.config.decimals}: {troubles.RIGHT_ADDRESS}"
             )
             raise NodeMisconfigured(msg)
         name = _text(symbol)
         if name != self.config.symbol:
             msg = (
-                f"the token configured as {self.config.symbol!r} calls itself {name!r}: is that "
-                "the right address?"
+                f"the token configured as {self.config.symbol!r} calls itself {name!r}: "
+                f"{troubles.RIGHT_ADDRESS}"
             )
             raise NodeMisconfigured(msg)
 
@@ -146,12 +149,12 @@ class Asset:
         if self.config is None:
             return []
         [paused] = await self._calls(block, [_PAUSED])
-        found = [f"{self.name} is paused by its issuer"] if _is_true(paused) else []
+        found = [f"{self.name} {troubles.PAUSED}"] if _is_true(paused) else []
         leads = await self.implementation(block)
         expected = await self._expected(leads)
         if leads != expected:
             found.append(
-                f"the code of {self.name} was replaced: it leads to {_shown(leads)}, not to "
+                f"the code of {self.name} {troubles.CODE_REPLACED} {_shown(leads)}, not to "
                 f"{_shown(expected)}; if that is right, say so as its implementation"
             )
         return found
@@ -190,9 +193,7 @@ class Asset:
         ]
         answers = await self._calls(block, [call for _, call in asked])
         barred = {party for (party, _), a in zip(asked, answers, strict=True) if _is_true(a)}
-        return [
-            f"{checksummed(party)} is on the blacklist of {self.name}" for party in sorted(barred)
-        ]
+        return [f"{checksummed(party)} {troubles.BARRED} {self.name}" for party in sorted(barred)]
 
     async def _calls(self, block: Header, inputs: Sequence[bytes]) -> list[bytes | None]:
         """What the token answers; None where it has no such function."""

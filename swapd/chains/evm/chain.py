@@ -125,6 +125,7 @@ class EvmChain:
             fee_next=info.price.next_rate,
             fee_floor=info.price.floor_rate,
             fee_estimated=info.price.estimated,
+            early=self.node.config.pace.early,
         )
 
     def _own(self) -> tuple[bytes, ...]:
@@ -343,12 +344,13 @@ class EvmChain:
         info = await self.node.see()
         have = await self._funding.holdings(info.head)
         wei, units = await self._funding.pending()
+        gas = await self._funding.gas_accounts(info, self._gas, self._sizes)
         if self.on_chain.token is None:
             taken = min(have.lock_units, wei)
             free = max(0, have.lock_units - taken - self.node.config.gas_reserve)
-            return WalletBalance(free, taken, 0, have.lock_units - free - taken, 1)
+            return WalletBalance(free, taken, 0, have.lock_units - free - taken, 1, gas)
         free = max(0, have.lock_units - units)
-        return WalletBalance(free, min(have.lock_units, units), 0, 0, 1)
+        return WalletBalance(free, min(have.lock_units, units), 0, 0, 1, gas)
 
     async def unspent(self, addresses: Sequence[str], refs: Sequence[str]) -> tuple[Coin, ...]:  # noqa: ARG002 - an account has no coins
         """What lies in the account that claims are paid to, beyond what it needs for gas, as one

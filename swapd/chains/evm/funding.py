@@ -10,6 +10,8 @@ from protocol.evm import calls
 from protocol.evm.address import checksummed
 from protocol.evm.contract import artifact
 from protocol.evm.transactions import parse_evm_tx
+from protocol.kinds import Sizes
+from protocol.swap import troubles
 from swapd.chains.evm.accounts import CLAIMS, LOCKS, Account, Built, Call
 from swapd.chains.evm.answers import Header
 from swapd.chains.evm.assets import Asset, Holdings
@@ -28,6 +30,7 @@ from swapd.chains.evm.nonces import Version
 from swapd.ports import (
     ChainError,
     Coin,
+    GasAccount,
     InsufficientFunds,
     NodeMisconfigured,
     SignedLock,
@@ -74,8 +77,18 @@ class Funding:
         if have.claim_gas >= gas * (info.price.next_rate // PER):
             return ()
         coin, where = self._node.config.ticker, self._where(CLAIMS)
-        what = f"not enough {coin} for gas in {where}, the account that claims and refunds"
+        what = f"not enough {coin} {troubles.NO_GAS} {where}, the account that claims and refunds"
         return (f"{what}: send some there",)
+
+    async def gas_accounts(self, info: NodeInfo, gas: int, sizes: Sizes) -> tuple[GasAccount, ...]:
+        """What both accounts have to pay fees with, and what they need for one swap."""
+        have = await self.holdings(info.head)
+        rate = info.price.next_rate // PER
+        lock = (sizes.lock + sizes.kill) * rate + self._node.config.gas_reserve
+        return (
+            GasAccount("locks", self._where(LOCKS), have.lock_gas, lock),
+            GasAccount("claims", self._where(CLAIMS), have.claim_gas, gas * rate),
+        )
 
     # --- what is free ---
 
@@ -139,9 +152,9 @@ class Funding:
         needed = gas * -(-rate // PER)
         if have.claim_gas < needed:
             msg = (
-                f"not enough {self._node.config.ticker} for gas in {self._where(CLAIMS)}, the "
-                f"account that claims and refunds: {needed} wei are needed, {have.claim_gas} are "
-                "there"
+                f"not enough {self._node.config.ticker} {troubles.NO_GAS} {self._where(CLAIMS)}, "
+                f"the account that claims and refunds: {needed} wei are needed, "
+                f"{have.claim_gas} are there"
             )
             raise InsufficientFunds(msg, confirmed=have.claim_gas, unconfirmed=0)
 

@@ -131,7 +131,7 @@ class Health:
         now, config = self._clock.now(), self._config
         problems = []
         if now < head.time - config.pace.early:
-            problems.append(f"{troubles.CLOCK_IS_BEHIND}: set the clock")
+            problems.append(f"{troubles.CLOCK_IS_BEHIND} newest block: set the clock")
         if config.stale and now - head.time > config.stale:
             problems.append(
                 f"{troubles.NO_BLOCK} {max(1, config.stale // 60)} minutes: is the node connected?"
@@ -143,7 +143,9 @@ class Health:
         lag = self._config.pace.finality
         if lag == 0 or (final is not None and head.time - final.time <= lag):
             return []
-        return [f"the chain has finalized nothing for {lag // 60} minutes"]
+        if final is None:
+            return [f"the node {troubles.NO_FINALITY}: nothing is ever as deep as it must be"]
+        return [f"{troubles.NOTHING_FINAL} {lag // 60} minutes"]
 
     async def check(self) -> None:
         """Every endpoint that answers is on the right chain. Raises NodeMisconfigured."""

@@ -9,9 +9,11 @@ can't be told is an error, never a fact.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from protocol.evm.slots import Claimed, Live, Other, Reading, Refunded, read_slot
+from protocol.swap import troubles
 from protocol.swap.facts import Conflict, LockSeen, Spend, SpendKind
 from swapd.chains.evm.answers import Header, Receipt, quantity, receipt, word
 from swapd.chains.evm.blocks import Blocks
@@ -19,14 +21,19 @@ from swapd.chains.evm.contract import LockTerms, coin_of, parse_coin, shown_prei
 from swapd.chains.evm.makers import Makers
 from swapd.chains.evm.nonces import Entry, Version
 from swapd.chains.evm.rpc import Call
-from swapd.chains.evm.sources import Sources
-from swapd.ports import LegWatch, NodeUnreachable
+from swapd.chains.evm.sources import Sources, StateUnknown
+from swapd.ports import LegWatch, Memory, NodeUnreachable, StoreError
 
 ASKED_VERSIONS: Final = 8
 """Of one nonce, the newest ones, are looked for in mempools and receipts."""
 
 
 Test = Callable[[Reading], bool]
+
+
+def live_key(ref: str) -> str:
+    """Where it is remembered since which block a lock stands."""
+    return f"live:{ref}"
 
 
 class Pending:
@@ -45,8 +52,16 @@ class LegState:
     """Facts of one watch."""
 
     def __init__(
-        self, watch: LegWatch, terms: LockTerms, sources: Sources, blocks: Blocks, history: int
+        self,
+        watch: LegWatch,
+        terms: LockTerms,
+        sources: Sources,
+        blocks: Blocks,
+        history: int,
+        memory: Memory | None = None,
     ) -> None:
+        self._memory = memory
+        self._remembered = False
         self.watch = watch
         self.terms = terms
         self._sources = sources
@@ -62,11 +77,13 @@ class LegState:
     ) -> tuple[tuple[LockSeen, ...], Conflict | None]:
         """The lock and what conflicts with our own, at `head`. Raises ChainError."""
         now = await self._reading(head)
+        await self._remember()
         await self._forget_what_left()
         if isinstance(now, Live):
             self._spent = None
             if self._live is None:
                 self._live = await self._since(head, head, lambda found: isinstance(found, Live))
+                await self._write_down(self._live)
             depth = self._depth(head, self._live, final)
             seen = await self._unconfirmed_spend(pending)
             return (await self._made_lock(depth, seen, self._live),), None
@@ -79,14 +96,34 @@ class LegState:
                 self._live = await self._since(
                     head, self._spent[0], lambda found: not isinstance(found, Other)
                 )
-        elif self._live is not None and self._spent is None:
+        elif self._spent is None:
+            mined = await self._own_claim(head, final, pending)
+            if mined is not None:
+                return (mined,), None
+            if self._live is None:
+                return await self._unlocked(head, final, pending)
             self._spent = await self._overwritten(head, self._live)
-        if self._spent is not None:
-            return (await self._spent_lock(head, final, *self._spent),), None
-        mined = await self._own_claim(head, final, pending)
-        if mined is not None:
-            return (mined,), None
-        return await self._unlocked(head, final, pending)
+        return (await self._spent_lock(head, final, *self._spent),), None
+
+    # --- what was seen before a start ---
+
+    async def _remember(self) -> None:
+        """The block in which this lock was seen to have come: after a start the slot may be in use
+        for something else, and must not look as if the lock had never been there."""
+        if self._memory is None or self._remembered:
+            return
+        known = await self._memory.get(live_key(self.terms.ref))
+        if known is not None and self._live is None:
+            block = await self._blocks.at(int.from_bytes(known[:8], "big"))
+            self._live = block if block.hash == known[8:] else None
+        self._remembered = True
+
+    async def _write_down(self, live: Header) -> None:
+        """A disk that is full keeps no fact from anybody."""
+        if self._memory is not None:
+            value = live.number.to_bytes(8, "big") + live.hash
+            with suppress(StoreError):
+                await self._memory.put(live_key(self.terms.ref), value)
 
     # --- the slot ---
 
@@ -130,13 +167,26 @@ class LegState:
             return not isinstance(await self._reading(block), Live)
 
         low = max(live.number, head.number - self._history)
-        if low != live.number and await gone(await self._blocks.at(low)):
-            raise NodeUnreachable("the slot was used again before we could see how the lock ended")
-        first = await self._blocks.first(low, head, gone)
+        if low == live.number or not await gone(await self._blocks.at(low)):
+            first = await self._blocks.first(low, head, gone)
+        else:
+            try:  # only nodes that keep old states can tell
+                first = await self._blocks.first(live.number, await self._blocks.at(low), gone)
+            except StateUnknown as error:
+                raise NodeUnreachable(self._untold(live, str(error))) from None
         found = await self._reading(first)
         if not isinstance(found, Claimed | Refunded):
-            raise NodeUnreachable("the slot was used again in the block in which the lock ended")
+            raise NodeUnreachable(self._untold(live, f"it was in block {first.number} itself"))
         return first, found
+
+    def _untold(self, live: Header, why: str) -> str:
+        """What is known of a lock whose end nobody tells."""
+        slot = f"{self.terms.swap.slot} of 0x{self.terms.swap.locker.hex()}"
+        return (
+            f"{troubles.END_NOT_TOLD} before it was seen how it ended: it came in block "
+            f"{live.number}, in slot {slot}, no claim of ours ended it, and somebody's claim or "
+            f"its refund did since ({why})"
+        )
 
     def _depth(self, head: Header, since: Header, final: Header | None) -> int:
         """Confirmations; where the chain says what is final, the agreed depth is reached then and

@@ -21,7 +21,7 @@ from swapd.chains.evm.blocks import Blocks
 from swapd.chains.evm.config import EvmConfig
 from swapd.chains.evm.contract import GAS_PLAIN, LockTerms, coin_of, parse_coin, shown_preimage
 from swapd.chains.evm.health import Health, NodeInfo
-from swapd.chains.evm.leg_watch import LegState, Pending
+from swapd.chains.evm.leg_watch import LegState, Pending, live_key
 from swapd.chains.evm.nonces import Entry
 from swapd.chains.evm.rpc import MAX_BLOCK, Endpoint, RpcError
 from swapd.chains.evm.rpc import Call as RpcCall
@@ -75,6 +75,8 @@ class EvmNode:
                 Account(keys[LOCKS], number, memory, self._is_lock_held),
                 Account(keys[CLAIMS], number, memory, self._is_spend_held),
             )
+        self._memory = memory
+        self._over: list[str] = []
         self._states: dict[str, LegState] = {}
         self._reserved: dict[str, frozenset[str]] = {}
         self._flashes: dict[str, Spend] = {}
@@ -112,13 +114,17 @@ class EvmNode:
             parse_coin(coin)
         known = self._states.get(watch.watch_id)
         if known is None or known.watch != watch:
-            state = LegState(watch, terms, self.sources, self.blocks, self.config.history)
-            self._states[watch.watch_id] = state
+            history = self.config.history
+            self._states[watch.watch_id] = LegState(
+                watch, terms, self.sources, self.blocks, history, self._memory
+            )
         self._watched.set()
 
     def unwatch(self, watch_id: str) -> None:
         """Ends a watch; unknown ones are ignored."""
-        self._states.pop(watch_id, None)
+        state = self._states.pop(watch_id, None)
+        if state is not None:
+            self._over.append(live_key(state.terms.ref))
         self._flashes.pop(watch_id, None)
         if not self._states:
             self._watched = trio.Event()
@@ -248,6 +254,8 @@ class EvmNode:
 
     async def _keep(self, info: NodeInfo) -> None:
         """Sees that neither account is held up: gaps are filled, what is stuck goes again."""
+        while self._over and self._memory is not None:
+            await self._memory.delete(self._over.pop())
         for account in self._paying:
             await account.nonces.load()
             used = await self.used(account.address)

@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import httpx
 import trio
 
+from protocol.swap import troubles
 from swapd.chains import http
 from swapd.chains.answers import BadAnswer, short
 from swapd.ports import ChainError, NodeMisconfigured, NodeUnreachable
@@ -135,7 +136,7 @@ class Endpoint:
             msg = f"{self.where} refuses our credentials (HTTP {status}): check the endpoint's url"
             return NodeMisconfigured(msg)
         if status in {httpx.codes.TOO_MANY_REQUESTS, httpx.codes.PAYMENT_REQUIRED}:
-            return NodeUnreachable(f"{self.where} limits how much we may ask (HTTP {status})")
+            return NodeUnreachable(f"{self.where} {troubles.LIMITED} (HTTP {status})")
         if status >= httpx.codes.INTERNAL_SERVER_ERROR or status == httpx.codes.REQUEST_TIMEOUT:
             return NodeUnreachable(f"{self.where} is out of order (HTTP {status})")
         if answer[:1] == b"{":
@@ -163,7 +164,7 @@ class Endpoint:
             raise BadAnswer(f"{self.where} answered {method} with an error that has no code")
         message = self._clean(short(error.get("message") or "no reason given"))
         if code in _TRANSIENT:
-            raise NodeUnreachable(f"{self.where} limits how much we may ask: {message}")
+            raise NodeUnreachable(f"{self.where} {troubles.LIMITED}: {message}")
         raise RpcError(self.where, method, code, message)
 
     def _clean(self, words: str) -> str:

@@ -17,6 +17,7 @@ from typing import Any, Final, TypeVar
 
 import trio
 
+from protocol.swap import troubles
 from swapd.chains.evm.answers import Header, header, quantity
 from swapd.chains.evm.rpc import MAX_ANSWER, Call, Endpoint, RpcError
 from swapd.ports import Broadcast, BroadcastResult, ChainError, NodeMisconfigured, NodeUnreachable
@@ -205,7 +206,7 @@ class Sources:
             return
         found = quantity(await node.call("eth_chainId"))
         if found != self.chain_id:
-            msg = f"{node.where} is on chain {found}, not on chain {self.chain_id}"
+            msg = f"{node.where} {troubles.ANOTHER_CHAIN}, {found}, not on {self.chain_id}"
             raise NodeMisconfigured(msg)
         self._proven.add(node)
 
@@ -269,7 +270,7 @@ class Sources:
                 return answer
         if len(found) < QUORUM:
             raise _too_few(len(found))
-        raise NodeUnreachable(f"the endpoints ({self.where}) do not agree on {what}")
+        raise NodeUnreachable(f"the endpoints ({self.where}) {troubles.DO_NOT_AGREE} {what}")
 
 
 def _at(block: Header, node: Endpoint, answer: Any) -> Any:
@@ -278,7 +279,7 @@ def _at(block: Header, node: Endpoint, answer: Any) -> Any:
         return answer
     if answer.method == "eth_call" and _is_revert(answer):
         return Refusal.REVERTED
-    msg = f"block {block.number} has left the chain, or its state {node.where}: {answer.message}"
+    msg = f"block {block.number} {troubles.STATE_GONE} {node.where}: {answer.message}"
     raise StateUnknown(msg)
 
 
@@ -288,7 +289,7 @@ def _is_revert(error: RpcError) -> bool:
 
 def _too_few(count: int) -> NodeUnreachable:
     who = "no endpoint answers" if count == 0 else "only one endpoint answers"
-    return NodeUnreachable(f"{who} and without a node of our own two must say the same")
+    return NodeUnreachable(f"{who} and {troubles.TOO_FEW_ANSWER}")
 
 
 async def _latest(node: Endpoint) -> Header:

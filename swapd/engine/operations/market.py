@@ -4,6 +4,7 @@ Owns: those calls. Must not know: gossip, messages, sockets.
 """
 
 from protocol.assets import AssetId, chain_of
+from protocol.evm.params import is_evm
 from protocol.kinds import fee_asset_of, sizes_of
 from protocol.swap.timelocks import ScheduleRefused, depth_for, schedule
 from swapd.api import calls
@@ -90,7 +91,9 @@ class MarketOperations:
         except ChainError as error:
             return calls.PairCheck(name=f"wallet {info.ticker}", ok=False, detail=str(error))
         shown = self._c.assets.view_units(info.asset, balance.confirmed)
-        detail = f"{shown.decimal} {info.ticker} can be locked, in {balance.coins} coins"
+        detail = f"{shown.decimal} {info.ticker} can be locked"
+        if not is_evm(chain_of(AssetId(info.asset))):
+            detail += f", in {balance.coins} coins"
         return calls.PairCheck(name=f"wallet {info.ticker}", ok=True, detail=detail)
 
     def _timelock_check(

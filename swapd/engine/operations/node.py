@@ -5,7 +5,9 @@ Owns: those calls. Must not know: adapters, sockets.
 
 from protocol.swap import explain
 from protocol.swap.pending import next_deadline
+from protocol.swap.remedies import remedy_of
 from protocol.swap.states import SwapState
+from protocol.swap.troubles import Trouble, trouble_of
 from swapd.api import calls
 from swapd.api.errors import ApiError, ErrorName
 from swapd.api.paging import page
@@ -225,7 +227,10 @@ async def _wallet_problems(chain: Chain, health: ChainHealth) -> list[calls.Prob
 
 def chain_problem(health: ChainHealth, what: str) -> calls.Problem:
     """One of its problems with what to do."""
-    if not health.reachable:
+    kind = trouble_of(what)
+    if kind is not Trouble.OTHER:
+        remedy = remedy_of(kind)
+    elif not health.reachable:
         remedy = "start the node, or correct its address"
     elif not health.synced:
         remedy = "wait: no lock is made before the node has caught up"

@@ -289,7 +289,7 @@ def _paid(state: SwapState) -> tuple[tuple[str, Tx, AssetId], ...]:
 def _as_seen(state: SwapState, newest: Tx) -> Tx:
     """The version of `newest` that the chain shows, where that is an older one of ours."""
     locks = [lock for lock in (reading.own_lock(state), reading.their_lock(state)) if lock]
-    seen = {lock.ref.partition(":")[0] for lock in locks}
+    seen = {reading.txid_of(lock) for lock in locks}
     seen |= {lock.spend.txid for lock in locks if lock.spend is not None}
     view = reading.own_view(state)
     if view is not None and view.conflict is not None:

@@ -131,6 +131,12 @@ class EvmBench:
             tip = await self.anvil.rpc("eth_getBlockByNumber", "latest", False)
             self.clock.set(max(self.clock.now(), int(tip["timestamp"], 16)))
 
+    async def pass_blocks(self, count: int) -> None:
+        """Many empty blocks at once."""
+        await self.anvil.rpc("anvil_mine", hex(count), hex(BLOCK))
+        self.clock.advance(count * BLOCK)
+        await self.mine()
+
     async def approve(self) -> None:
         """Alice's contract may draw her token, as her daemon sees to it by itself."""
         async with self.alice.running():

@@ -204,7 +204,7 @@ async def test_an_endpoint_alone_with_its_word_is_unknown() -> None:
 async def test_an_endpoint_of_another_chain_counts_for_nothing() -> None:
     with pytest.raises(NodeUnreachable, match="only one endpoint"):
         await sources(Node(), Node(chain_id=5)).head()
-    with pytest.raises(NodeMisconfigured, match="chain 5, not on chain 1"):
+    with pytest.raises(NodeMisconfigured, match="another chain, 5, not on 1"):
         await sources(own=Node(chain_id=5)).head()
 
 

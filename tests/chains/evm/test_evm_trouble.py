@@ -1,6 +1,9 @@
 """The chain port when things go wrong: stuck transactions, gaps, crashes, finality that stops,
 issuers that interfere, relayed claims, slots used again."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -9,9 +12,13 @@ from protocol.evm.address import checksummed
 from protocol.evm.legs import slot_terms_of
 from protocol.swap.facts import SpendKind
 from protocol.swap.troubles import Trouble, trouble_of
-from protocol.terms import Pace
+from protocol.terms import LegTerms, Pace
+from swapd.chains.evm.answers import Header
 from swapd.chains.evm.nonces import HOLD_SECONDS
+from swapd.chains.evm.rpc import Call
+from swapd.chains.evm.sources import StateUnknown
 from swapd.ports import ChainError, InsufficientFunds, LegWatch
+from swapd.store.memory import StoreMemory
 from tests.chains.evm.bench import (
     ETHER,
     HASHLOCK,
@@ -131,10 +138,10 @@ async def test_where_the_chain_says_what_is_final_depth_waits_for_it(evm: EvmBen
     leg = msgspec.structs.replace(await evm.leg(alice, ETHER, lasts=9000), depth=32, pace=pace)
     lock = await evm.funded(leg)
     await send(alice, lock.tx)
-    await evm.mine(40)
+    await evm.pass_blocks(39)
     # anvil's `finalized` is 64 blocks behind its newest.
     assert (await seen(alice)).depth == 31
-    await evm.mine(30)
+    await evm.pass_blocks(29)
     assert (await seen(alice)).depth >= 32
 
 
@@ -209,7 +216,7 @@ async def test_a_watch_that_comes_back_finds_the_preimage_of_long_ago(evm: EvmBe
         leg, HASHLOCK, await seen(evm.bob.eth), "", RATE, nobody, PREIMAGE
     )
     await send(evm.bob.eth, claim)
-    await evm.mine(150)
+    await evm.pass_blocks(150)
     evm.alice.open()
     coins = tuple(coin.ref for coin in lock.coins)
     await evm.alice.eth.set_reserved(frozenset(coins))
@@ -332,3 +339,84 @@ async def test_what_gas_needs_is_left_behind_when_the_rest_is_sent_on(evm: EvmBe
     await send(evm.alice.eth, sweep)
     await evm.mine()
     assert await evm.anvil.balance(claims) >= evm.config.gas_reserve
+
+
+async def used_again(evm: EvmBench, *, claimed: bool) -> LegTerms:
+    """Bob watches alice's lock until it stands; while he is away it is refunded, or claimed by a
+    stranger for him, and 150 blocks later alice uses its slot for another lock."""
+    leg = await evm.leg(evm.alice.eth, ETHER, lasts=100)
+    await evm.funded(leg, within=50)
+    lock = await evm.funded(leg, within=50)
+    evm.bob.eth.watch(LegWatch("leg", leg, HASHLOCK, 1))
+    await send(evm.alice.eth, lock.tx)
+    await evm.mine(2)
+    assert (await seen(evm.bob.eth)).depth == 2
+    terms = slot_terms_of(leg, HASHLOCK)
+    end = calls.claim_for(terms, PREIMAGE) if claimed else calls.refund(terms)
+    await evm.mine(12)
+    contract = evm.alice.eth.on_chain.contract
+    await evm.anvil.send(SOMEONE, contract, end, now=evm.clock.now() + 10)
+    evm.clock.advance(20)
+    await evm.pass_blocks(150)
+    later = msgspec.structs.replace(slot_terms_of(leg, b"\x07" * 32), expiry=2**39)
+    lock_again = calls.lock_native(later, evm.clock.now() + 1000)
+    locker, now = evm.alice.accounts[0], evm.clock.now() + 10
+    await evm.anvil.send(locker, contract, lock_again, now=now, value=later.amount)
+    evm.clock.advance(20)
+    return leg
+
+
+@pytest.mark.parametrize("claimed", [True, False])
+@pytest.mark.parametrize("restarts", [True, False])
+async def test_how_a_lock_ended_whose_slot_was_used_again_is_read_from_old_states(
+    evm: EvmBench, *, claimed: bool, restarts: bool
+) -> None:
+    leg = await used_again(evm, claimed=claimed)
+    if restarts:
+        evm.bob.open()
+        evm.bob.eth.watch(LegWatch("leg", leg, HASHLOCK, 1))
+    found = await seen(evm.bob.eth)
+    assert found.spend is not None
+    wanted = (SpendKind.CLAIM, PREIMAGE) if claimed else (SpendKind.REFUND, None)
+    assert (found.spend.kind, found.spend.preimage) == wanted
+    assert found.spend.depth > 150
+    assert found.depth > found.spend.depth
+
+
+@pytest.mark.parametrize("restarts", [True, False])
+async def test_where_nobody_keeps_old_states_the_end_is_unknown_and_said_so(
+    evm: EvmBench, monkeypatch: pytest.MonkeyPatch, *, restarts: bool
+) -> None:
+    leg = await used_again(evm, claimed=False)
+    if restarts:
+        evm.bob.open()
+        evm.bob.eth.watch(LegWatch("leg", leg, HASHLOCK, 1))
+    sources = evm.bob.node.sources
+    honest, head = sources.at, await evm.anvil.height()
+
+    async def young(block: Header, asked: Sequence[Call]) -> list[Any]:
+        if block.number < head - 130:
+            raise StateUnknown(f"block {block.number} has left the chain, or its state the node")
+        return await honest(block, asked)
+
+    monkeypatch.setattr(sources, "at", young)
+    for _ in range(2):
+        with pytest.raises(ChainError) as failed:
+            await evm.bob.eth.view("leg")
+        assert trouble_of(str(failed.value)) is Trouble.END_UNKNOWN
+        assert "no claim of ours ended it" in str(failed.value)
+    monkeypatch.setattr(sources, "at", honest)
+    found = await seen(evm.bob.eth)
+    assert found.spend is not None
+    assert found.spend.kind is SpendKind.REFUND
+
+
+async def test_what_was_remembered_of_a_lock_goes_when_its_watch_ends(evm: EvmBench) -> None:
+    leg = await evm.leg(evm.alice.eth, ETHER)
+    await evm.locked(leg)
+    await seen(evm.alice.eth)
+    memory = StoreMemory(evm.alice.store, "evm:31337")
+    assert [key for key, _ in await memory.items() if key.startswith("live:")] != []
+    evm.alice.eth.unwatch("leg")
+    await keep(evm)
+    assert [key for key, _ in await memory.items() if key.startswith("live:")] == []

@@ -212,7 +212,7 @@ async def clock_is_ahead(stage: Stage) -> Agreement:
 async def clock_is_behind(stage: Stage) -> Agreement:
     swap = await stage.agree()
     await _blocks(stage, 3)
-    stage.taker.btc.problems = (f"{troubles.CLOCK_IS_BEHIND}: set the clock",)
+    stage.taker.btc.problems = (f"{troubles.CLOCK_IS_BEHIND} median time: set the clock",)
     await _blocks(stage, 2)
     return swap
 

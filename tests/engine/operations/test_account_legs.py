@@ -1,5 +1,7 @@
 """What operators are told of a leg on a chain with accounts: views, explanations, rescue."""
 
+from pathlib import Path
+
 import pytest
 from coincurve import PrivateKey
 from msgspec.structs import replace
@@ -19,6 +21,7 @@ from swapd.api.values import AssetInfo
 from swapd.engine.operations.explaining import explanation
 from swapd.engine.operations.rescuing import rescue
 from swapd.engine.operations.swap_views import SwapViews
+from tests.engine.operations import account_situations
 from tests.fakes.signer import FakeSigner
 from tests.fakes.store import FakeStore
 from tests.protocol.swap.test_account_legs import (
@@ -94,3 +97,25 @@ async def test_a_rescue_names_the_call_that_takes_the_coins_back() -> None:
     assert ours.script_address == checksummed(contract_of(token_of(USDC)))
     assert all(tx.leg == LegName.P.value for tx in found.transactions)
     assert all(key.leg == LegName.P.value for key in found.keys)
+
+
+@pytest.mark.parametrize("told", account_situations.ALL, ids=lambda told: told.name)
+def test_every_recorded_trouble_of_such_a_chain_is_explained(told: account_situations.Told) -> None:
+    state = with_keys(account_situations.moment_of(told))
+    found = explanation(ASSETS, state, Around(T0 + 5))
+    advice = {each.code: each for each in found.advice}
+    assert told.code in advice, found.advice
+    given = advice[told.code]
+    assert given.severity == told.severity
+    assert told.remedy in given.remedy
+    assert (found.next_actor.value, found.at_risk.value) == (told.who, told.risk)
+    words = given.what + given.remedy
+    for bitcoins in ("median", "mempoolreplacement", "wallet", "coin of our lock", "six"):
+        assert bitcoins not in words
+
+
+def test_the_operators_table_has_these_too() -> None:
+    page = Path(__file__).resolve().parents[3] / "docs" / "runbook.md"
+    text = page.read_text(encoding="utf-8")
+    for told in account_situations.ALL:
+        assert f"| {told.name} | `{told.code}` | {told.severity} |" in text, told.name
