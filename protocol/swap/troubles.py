@@ -36,9 +36,9 @@ class Trouble(enum.StrEnum):
     CONTRACT_MISSING = "contract_missing"
     CONTRACT_WRONG = "contract_wrong"
     TOKEN_WRONG = "token_wrong"  # noqa: S105 - a token of a chain
-    TOKEN_PAUSED = "token_paused"  # noqa: S105
-    TOKEN_BARRED = "token_barred"  # noqa: S105
-    TOKEN_REPLACED = "token_replaced"  # noqa: S105
+    TOKEN_PAUSED = "token_paused"  # noqa: S105 - a token of a chain
+    TOKEN_BARRED = "token_barred"  # noqa: S105 - a token of a chain
+    TOKEN_REPLACED = "token_replaced"  # noqa: S105 - a token of a chain
     OTHER = "other"
 
 
