@@ -19,8 +19,9 @@ class SeekLock(Struct, frozen=True, tag="seek_lock"):
 
 
 class BuildLock(Struct, frozen=True, tag="build_lock"):
-    """Have the wallet sign our lock at `fee_rate`; answer with LockBuilt. `replaces` is the version
-    that hangs: the new one must spend all of its coins (rule 2)."""
+    """Have the wallet sign our lock at `fee_rate`; answer with LockBuilt, or with LockFound where
+    it has sent one of which an older journal does not tell. `replaces` is the version that hangs:
+    the new one must spend all of its coins (rule 2)."""
 
     fee_rate: int
     replaces: SignedLock | None = None

@@ -35,8 +35,8 @@ class LockBuilt(Struct, frozen=True, tag="lock_built"):
 
 
 class LockFound(Struct, frozen=True, tag="lock_found"):
-    """The wallet holds a lock of ours that hangs unconfirmed and that a restored swap forgot: now
-    its coins are known, so it can be killed. Failure and persistence: lost before the journal has
+    """The wallet holds a lock of ours that hangs unconfirmed and that this swap forgot: now its
+    coins are known, so it can be killed. Failure and persistence: lost before the journal has
     it, it is found again."""
 
     lock: SignedLock

@@ -84,8 +84,9 @@ def step(state: SwapState, event: Event) -> SwapState:
         case LockBuilt():
             return _with_lock(state, event.lock)
         case LockFound():
-            if reading.seeks_lock(state):
-                return msgspec.structs.replace(state, own=Released(event.lock))
+            # Who did not seek one has an older journal than he knows: that swap only watches.
+            if reading.seeks_lock(state) or isinstance(state.own, Unfunded):
+                return msgspec.structs.replace(state, own=Released(event.lock), restored=True)
         case KillBuilt():
             if isinstance(state.own, Killing):
                 own = Killing(state.own.lock, event.kill)

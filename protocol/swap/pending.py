@@ -85,7 +85,7 @@ def _lock(state: SwapState) -> list[Effect]:
         return [] if seen is not None else [BroadcastLock(own.lock.tx.raw, own.lock.tx.txid)]
     if not (gate_open and answered) or not _is_hanging(own.lock, seen):
         return []
-    return _hanging_lock(state, view, own.lock, seen)
+    return _sent_lock(state, view, own.lock, seen)
 
 
 def _is_hanging(lock: SignedLock, seen: LockSeen | None) -> bool:
@@ -93,7 +93,7 @@ def _is_hanging(lock: SignedLock, seen: LockSeen | None) -> bool:
     return seen is None or (seen.depth == 0 and seen.ref in lock.refs)
 
 
-def _hanging_lock(
+def _sent_lock(
     state: SwapState, view: ChainView, lock: SignedLock, seen: LockSeen | None
 ) -> list[Effect]:
     """Our lock is not in a block yet: dearer where fees rose or its gate draws near, and sent. What

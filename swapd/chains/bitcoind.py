@@ -13,7 +13,7 @@ from protocol.bitcoin.params import ChainParams
 from protocol.limits import PINNED_DEPTH
 from protocol.swap.facts import ChainView, LockSeen
 from protocol.terms import LegTerms, PinnedBlock
-from swapd.chains import hanging, proofs, spending
+from swapd.chains import proofs, sent_locks, spending
 from swapd.chains.answers import block_hash, whole
 from swapd.chains.checks import check_node
 from swapd.chains.config import NodeConfig
@@ -156,9 +156,11 @@ class BitcoindChain:
         """A signed lock; its coins are held for a minute, then by `set_reserved`."""
         return await self._funding.fund(leg, hashlock, fee_rate, replaces)
 
-    async def hanging_lock(self, leg: LegTerms, hashlock: bytes) -> SignedLock | None:
+    async def sent_lock(
+        self, leg: LegTerms, hashlock: bytes, since_height: int
+    ) -> SignedLock | None:
         """Asked of the wallet, which outlives our database."""
-        return await hanging.find(self._wallet, self.params, leg, hashlock)
+        return await sent_locks.find(self._wallet, self.params, leg, hashlock, since_height)
 
     async def build_kill(self, lock: SignedLock, fee_rate: int) -> SignedTx:
         """A replacement of `lock` that pays ourselves."""

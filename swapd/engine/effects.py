@@ -65,16 +65,9 @@ async def _perform(world: World, state: SwapState, effect: Effect) -> Event | No
     their_chain = world.chains[agreement.theirs.amount.asset]
     match effect:
         case SeekLock():
-            found = await own_chain.hanging_lock(agreement.own, agreement.terms.hashlock)
-            height = _height(state, own_leg(agreement.role))
-            return None if found is None else LockFound(_from_port(found, height, state.now))
+            return await seek_lock(own_chain, state)
         case BuildLock():
-            hashlock = agreement.terms.hashlock
-            before = to_port(effect.replaces) if effect.replaces is not None else None
-            lock = await own_chain.fund(
-                agreement.own, hashlock, effect.fee_rate, before, deadline=lock_gate(state)
-            )
-            return LockBuilt(_from_port(lock, _height(state, own_leg(agreement.role)), state.now))
+            return await _build_lock(own_chain, state, effect)
         case BuildKill():
             return await _build_kill(own_chain, state, effect)
         case BuildClaim():
@@ -127,6 +120,34 @@ def to_port(lock: SignedLock) -> ports.SignedLock:
 
 def _tx(tx: ports.SignedTx, ref: str, height: int, at: int) -> Tx:
     return Tx(tx.raw, tx.txid, tx.fee, tx.fee_rate, height, ref, at)
+
+
+async def seek_lock(chain: ports.Chain, state: SwapState) -> LockFound | None:
+    """Whether the wallet knows of a lock of ours. Raises ChainError."""
+    agreement = state.agreement
+    since = agreement.since(own_leg(agreement.role))
+    found = await chain.sent_lock(agreement.own, agreement.terms.hashlock, since)
+    if found is None:
+        return None
+    log.critical("swap.forgotten_lock_found", txid=found.tx.txid)
+    return LockFound(_from_port(found, _height(state, own_leg(agreement.role)), state.now))
+
+
+async def _build_lock(chain: ports.Chain, state: SwapState, effect: BuildLock) -> Event:
+    """A whole disk put back brings no sign of it: that the wallet has sent a lock of this swap is
+    one, and two locks must never be out (rule 2)."""
+    agreement = state.agreement
+    if effect.replaces is None and (found := await seek_lock(chain, state)) is not None:
+        return found
+    before = to_port(effect.replaces) if effect.replaces is not None else None
+    lock = await chain.fund(
+        agreement.own,
+        agreement.terms.hashlock,
+        effect.fee_rate,
+        before,
+        deadline=lock_gate(state),
+    )
+    return LockBuilt(_from_port(lock, _height(state, own_leg(agreement.role)), state.now))
 
 
 async def _build_kill(chain: ports.Chain, state: SwapState, effect: BuildKill) -> Event | None:

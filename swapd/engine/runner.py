@@ -26,17 +26,18 @@ from protocol.swap.effects import (
     BuildLock,
     Effect,
 )
-from protocol.swap.events import CancelRequested, Event, Observed
+from protocol.swap.events import CancelRequested, Event, LockFound, Observed
 from protocol.swap.explain import phase_of
 from protocol.swap.machine import is_closed, material, step
 from protocol.swap.pending import next_deadline, pending
-from protocol.swap.states import SwapState
-from protocol.terms import LegName, Role
+from protocol.swap.restoring import restored
+from protocol.swap.states import Held, SwapState, Unfunded
+from protocol.terms import LegName, Role, own_leg
 from swapd.engine import journal
-from swapd.engine.effects import perform
+from swapd.engine.effects import perform, seek_lock
 from swapd.engine.observer import Observer
 from swapd.engine.world import World
-from swapd.ports import ChainError, RecoveryError, StoreError
+from swapd.ports import PUT_BACK, ChainError, RecoveryError, StoreError
 
 log = structlog.get_logger(__name__)
 
@@ -70,8 +71,10 @@ class Runner:
         *,
         changed: Callable[["Runner"], None],
         coins: Mapping[AssetId, trio.Lock],
+        resumed: bool = False,
     ) -> None:
         self.state = state
+        self._resumed = resumed
         self._material = material(state)
         self.sequence = sequence
         self.trouble = ""
@@ -103,6 +106,8 @@ class Runner:
         """Until the swap is closed. Failures of the world are waited out, never raised."""
         structlog.contextvars.bind_contextvars(swap=self.swap_id.hex())
         self._observer.watch(self.state)
+        if self._resumed:
+            await self._judge_age()
         patience = RETRY_SECONDS
         while True:
             counts = self._counts()
@@ -116,6 +121,41 @@ class Runner:
         outcome = self.state.outcome
         if outcome is not None:
             log.info("swap.ended", end=outcome.end.value, reason=outcome.reason)
+
+    async def _judge_age(self) -> None:
+        """Before a swap without a sent lock goes on after a start: if its wallet has sent one, this
+        database is older than what ran here last, as after a snapshot of the whole disk, in which
+        nothing else says so. Waits for a node that has caught up: nothing is at stake, or it is
+        only there to be seen."""
+        if self.state.restored or not isinstance(self.state.own, Unfunded | Held):
+            return
+        chain = self._observer.chain(self.state, own_leg(self.state.agreement.role))
+        found: LockFound | None = None
+        while True:
+            try:
+                if (await chain.status()).synced:
+                    found = await seek_lock(chain, self.state)
+                    break
+                self.trouble = f"the {chain.ticker} node is not synced yet"
+            except ChainError as error:
+                self.trouble = f"the {chain.ticker} node {troubles.CANT_BE_ASKED}: {error}"
+            await trio.sleep(RETRY_SECONDS)
+        self.trouble = ""
+        if found is not None:
+            await self._go_on_as_restored(found)
+
+    async def _go_on_as_restored(self, found: LockFound) -> None:
+        """This swap watches from now on, the daemon too; the next start settles the rest."""
+        why = "its database is older than what ran here last; start it again"
+        await self._world.store.put(*PUT_BACK, why.encode())
+        self._world.mode.only_watch(why)
+        state = step(restored(self.state), found)
+        at, sequence = self._world.clock.now(), self.sequence + 1
+        with trio.CancelScope(shield=True):
+            await journal.write(self._world.store, state, None, sequence=sequence, at=at)
+        self.state, self.sequence, self._material = state, sequence, material(state)
+        self._changed(self)
+        self._observer.watch(state)
 
     async def _turn(self) -> bool:
         """Observes and acts until nothing more is owed. False when something failed."""

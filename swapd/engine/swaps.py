@@ -63,7 +63,7 @@ class Swaps:
                 self._leave(record.swap_id, str(error))
                 continue
             await self._check_history(record)
-            runners.append(self._add(state, record.sequence))
+            runners.append(self._add(state, record.sequence, resumed=True))
         # All coins are known to be promised before the first runner can choose any.
         await self._reserve()
         for runner in runners:
@@ -159,8 +159,15 @@ class Swaps:
             if state.agreement.own.amount.asset == asset
         )
 
-    def _add(self, state: SwapState, sequence: int) -> Runner:
-        runner = Runner(self._world, state, sequence, changed=self._on_change, coins=self._coins)
+    def _add(self, state: SwapState, sequence: int, *, resumed: bool = False) -> Runner:
+        runner = Runner(
+            self._world,
+            state,
+            sequence,
+            changed=self._on_change,
+            coins=self._coins,
+            resumed=resumed,
+        )
         self._runners[state.agreement.swap_id] = runner
         return runner
 

@@ -229,10 +229,13 @@ class Chain(Protocol):
         Raises InsufficientFunds, WalletLocked."""
         ...
 
-    async def hanging_lock(self, leg: LegTerms, hashlock: bytes) -> SignedLock | None:
-        """The wallet's own unconfirmed payment of the leg's amount to its script, in the mempool or
-        not, with the coins it spends; None when there is none. Where locks carry a deadline,
-        always None: what is late dies by itself."""
+    async def sent_lock(
+        self, leg: LegTerms, hashlock: bytes, since_height: int
+    ) -> SignedLock | None:
+        """The wallet's own payment of the leg's amount to its script, with the coins it spends:
+        unconfirmed, in the mempool or not, or in a block since `since_height`; None when there is
+        none that could still stand. On a chain with accounts what the slot holds, if it is live:
+        nobody else can have locked there, and what is late dies by itself."""
         ...
 
     async def claim_party(self, htlc_key: bytes, destination: str | None) -> bytes:

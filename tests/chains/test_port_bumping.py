@@ -22,30 +22,36 @@ async def test_a_dearer_lock_never_takes_other_coins_than_its_own(bench: Bench) 
 
 async def test_the_wallet_remembers_a_lock_that_hangs_for_whoever_forgot_it(bench: Bench) -> None:
     await bench.give(2, COIN)
+    since = await bench.height()
     deal = new_deal(bench, units=COIN // 2)
-    assert await bench.chain.hanging_lock(deal.leg, deal.hashlock) is None
+    assert await bench.chain.sent_lock(deal.leg, deal.hashlock, since) is None
     sent = await bench.chain.fund(deal.leg, deal.hashlock, RATE, deadline=deal.leg.expiry)
+    assert await bench.chain.sent_lock(deal.leg, deal.hashlock, since) is None, "it was not sent"
     assert (await bench.chain.broadcast(sent.tx.raw)).outcome is Broadcast.ACCEPTED
-    await bench.pay(deal.script, deal.units + 1)  # by the same wallet, and no lock
+    await bench.pay(deal.script, deal.units + 1)  # by a wallet, and no lock
     other = new_deal(bench, units=COIN // 2)
-    assert await bench.chain.hanging_lock(other.leg, other.hashlock) is None
-    found = await bench.chain.hanging_lock(deal.leg, deal.hashlock)
+    assert await bench.chain.sent_lock(other.leg, other.hashlock, since) is None
+    found = await bench.chain.sent_lock(deal.leg, deal.hashlock, since)
     assert found is not None
     assert (found.ref, found.coins) == (sent.ref, sent.coins)
     assert (found.tx.raw, found.tx.txid, found.tx.fee) == (sent.tx.raw, sent.tx.txid, sent.tx.fee)
     kill = await bench.chain.build_kill(found, 2 * RATE)
     assert (await bench.chain.broadcast(kill.raw)).outcome is Broadcast.ACCEPTED
     await bench.mine()
-    assert await bench.chain.hanging_lock(deal.leg, deal.hashlock) is None, "it is dead"
+    assert await bench.chain.sent_lock(deal.leg, deal.hashlock, since) is None, "it is dead"
 
 
-async def test_a_lock_in_a_block_hangs_no_more(bench: Bench) -> None:
+async def test_the_wallet_remembers_a_lock_in_a_block(bench: Bench) -> None:
     await bench.give(1, COIN)
+    since = await bench.height()
     deal = new_deal(bench, units=COIN // 2)
     lock = await bench.chain.fund(deal.leg, deal.hashlock, RATE, deadline=deal.leg.expiry)
     assert (await bench.chain.broadcast(lock.tx.raw)).outcome is Broadcast.ACCEPTED
-    await bench.mine()
-    assert await bench.chain.hanging_lock(deal.leg, deal.hashlock) is None
+    await bench.mine(3)
+    for first in (since, since + 100):  # a height that the chain does not have is no excuse
+        found = await bench.chain.sent_lock(deal.leg, deal.hashlock, first)
+        assert found is not None
+        assert (found.ref, found.coins) == (lock.ref, lock.coins)
 
 
 async def test_a_spend_in_the_mempool_says_what_a_replacement_must_beat(bench: Bench) -> None:
@@ -104,7 +110,7 @@ async def test_a_child_lifts_a_claim_and_what_must_be_beaten_grows_by_its_fee(
     assert [(c.ref, c.units) for c in left] == [(refs[1], coin.units - child.fee)]
 
 
-async def test_a_refund_as_a_child_brings_a_hanging_lock_in(bench: Bench) -> None:
+async def test_a_refund_as_a_child_brings_a_sent_lock_in(bench: Bench) -> None:
     deal = new_deal(bench, lasts=60)
     bench.chain.watch(deal.watch(await bench.height()))
     while (await bench.chain.status()).median_time <= deal.expiry:

@@ -331,14 +331,17 @@ class FakeChain:
             inputs[index] = TxInput(old.outpoint, old.sequence, b"", (signature, key.public))
         return Transaction(bare.version, tuple(inputs), bare.outputs, bare.lock_time)
 
-    async def hanging_lock(self, leg: LegTerms, hashlock: bytes) -> SignedLock | None:
+    async def sent_lock(
+        self, leg: LegTerms, hashlock: bytes, since_height: int
+    ) -> SignedLock | None:
         await self._answer()
         node = self.node
         output = TxOutput(_htlc(leg, hashlock).script_pubkey(), int(leg.amount.units))
         for raw in reversed(self._sent):
             tx = parse_tx(raw)
-            spenders = [node.spender(str(txin.outpoint)) for txin in tx.inputs]
-            if output not in tx.outputs or any(found and found[1] for found in spenders):
+            rivals = [node.spend_in_block(str(txin.outpoint)) for txin in tx.inputs]
+            dead = any(rival and rival[0].txid != tx.txid().hex() for rival in rivals)
+            if output not in tx.outputs or dead:
                 continue
             coins = tuple(self._coin(str(txin.outpoint)) for txin in tx.inputs)
             ref = str(OutPoint(tx.txid(), tx.outputs.index(output)))

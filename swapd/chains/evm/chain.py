@@ -11,6 +11,7 @@ import trio
 from protocol.assets import AssetId
 from protocol.errors import DecodeError
 from protocol.evm.address import account_of, checksummed, parse_address
+from protocol.evm.slots import Other
 from protocol.evm.transactions import txid as txid_of
 from protocol.kinds import Sizes, sizes_of
 from protocol.limits import PINNED_DEPTH
@@ -24,6 +25,7 @@ from swapd.chains.evm.contract import GAS_NATIVE, GAS_TOKEN, LockTerms, lock_ter
 from swapd.chains.evm.funding import Funding
 from swapd.chains.evm.health import NodeInfo
 from swapd.chains.evm.node import EvmNode
+from swapd.chains.evm.reading import read_at
 from swapd.chains.evm.relay import EvmRelay, balance
 from swapd.chains.evm.slots import Slots
 from swapd.ports import (
@@ -270,13 +272,19 @@ class EvmChain:
         terms = self._terms(leg, hashlock)
         return await self._funding.lock(terms, info, fee_rate, deadline, replaces)
 
-    async def hanging_lock(
+    async def sent_lock(
         self,
-        leg: LegTerms,  # noqa: ARG002 - no lock outlives its deadline
-        hashlock: bytes,  # noqa: ARG002 - no lock outlives its deadline
+        leg: LegTerms,
+        hashlock: bytes,
+        since_height: int,  # noqa: ARG002 - the slot tells of all heights
     ) -> SignedLock | None:
-        """None: a lock names the time after which no block takes it."""
-        return None
+        """What our slot holds: nobody else can have put it there. Without coins: it needs no kill,
+        for it names the time after which no block takes it."""
+        terms = self._terms(leg, hashlock)
+        head = (await self.node.see()).head
+        if isinstance(await read_at(self.node.sources, head, terms), Other):
+            return None
+        return SignedLock(SignedTx(b"", "", 0, 0), terms.ref, ())
 
     async def build_kill(self, lock: SignedLock, fee_rate: int) -> SignedTx:
         """A payment to ourselves on the nonce of the lock."""

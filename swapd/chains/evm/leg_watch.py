@@ -12,14 +12,15 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
-from protocol.evm.slots import Claimed, Live, Other, Reading, Refunded, read_slot
+from protocol.evm.slots import Claimed, Live, Other, Reading, Refunded
 from protocol.swap import troubles
 from protocol.swap.facts import Conflict, LockSeen, Spend, SpendKind
-from swapd.chains.evm.answers import Header, Receipt, quantity, receipt, word
+from swapd.chains.evm.answers import Header, Receipt, quantity, receipt
 from swapd.chains.evm.blocks import Blocks
 from swapd.chains.evm.contract import LockTerms, coin_of, parse_coin, shown_preimage
 from swapd.chains.evm.makers import Makers
 from swapd.chains.evm.nonces import Entry, Version
+from swapd.chains.evm.reading import read_at
 from swapd.chains.evm.rpc import Call
 from swapd.chains.evm.sources import Sources, StateUnknown
 from swapd.ports import LegWatch, Memory, NodeUnreachable, StoreError
@@ -128,10 +129,7 @@ class LegState:
     # --- the slot ---
 
     async def _reading(self, block: Header) -> Reading:
-        contract, key = self.terms.contract, self.terms.key
-        call: Call = ("eth_getStorageAt", ("0x" + contract.hex(), "0x" + key.hex()))
-        [answer] = await self._sources.at(block, [call])
-        return read_slot(self.terms.swap, word(answer))
+        return await read_at(self._sources, block, self.terms)
 
     async def _forget_what_left(self) -> None:
         if self._live is not None and not await self._blocks.holds(self._live):

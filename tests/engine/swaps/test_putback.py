@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from trio.testing import MockClock
 
-from protocol.swap.states import End
+from protocol.swap.states import End, Unfunded
 from swapd.engine import putback
 from swapd.engine.journal import load_state
 from swapd.ports import PUT_BACK
@@ -46,11 +46,13 @@ async def test_a_swap_in_a_backup_ends_well_and_never_locks(
         await check_books(party, swap, state.outcome.end)
 
 
+@pytest.mark.parametrize("told", [True, False])
 @pytest.mark.parametrize("who", ["taker", "maker"])
 async def test_a_lock_that_hung_when_its_backup_was_put_back_is_killed(
-    who: str, mock_clock: MockClock
+    who: str, told: bool, mock_clock: MockClock
 ) -> None:
-    """Only the node's wallet knows of it: the backup is from before it was signed."""
+    """Only the node's wallet knows of it: the backup is from before it was signed. `told` False: a
+    snapshot of the whole disk, in which nothing says that it is old."""
     stage = Stage(mock_clock)
     party = stage.taker if who == "taker" else stage.maker
     ledger = stage.btc if who == "taker" else stage.ltc
@@ -62,15 +64,68 @@ async def test_a_lock_that_hung_when_its_backup_was_put_back_is_killed(
         ledger.chain.evict(lock.txid().hex())  # a miner may have it still
         old = copy.deepcopy(party.disk)
         old.journal[swap.swap_id] = old.journal[swap.swap_id][:1]
-        old.values[PUT_BACK] = b"a test put it there"
+        if told:
+            old.values[PUT_BACK] = b"a test put it there"
         party.disk, party.reborn = old, partial(_settle, party)
         await party.restart()
         await stage.blocks(60, swap)
+    assert {tx.txid() for tx in locks_ever_sent(party, swap)} <= {lock.txid()}
     assert party.end(swap) is End.NEVER_FUNDED
     coins = {str(txin.outpoint) for txin in lock.inputs}
     killed = [ledger.chain.spend_in_block(coin) for coin in coins]
     assert all(found and found[0].txid != lock.txid().hex() for found in killed)
     await check_books(party, swap, End.NEVER_FUNDED)
+
+
+@pytest.mark.parametrize("who", ["taker", "maker"])
+async def test_a_snapshot_of_the_whole_disk_is_noticed_by_a_lock_that_it_forgot(
+    who: str, mock_clock: MockClock
+) -> None:
+    """The lock is in a block long since, and its swap would be given up at the first look."""
+    stage = Stage(mock_clock)
+    party = stage.taker if who == "taker" else stage.maker
+    async with stage.running():
+        swap = await stage.agree()
+        while not locks_ever_sent(party, swap):
+            await stage.block()
+        await stage.blocks(2)
+        sent = {tx.txid() for tx in locks_ever_sent(party, swap)}
+        old = copy.deepcopy(party.disk)
+        old.journal[swap.swap_id] = old.journal[swap.swap_id][:1]
+        party.disk = old
+        stage.clock.advance(2 * 3600)
+        await party.restart()
+        await stage.settle()
+        assert party.state(swap.swap_id).restored
+        assert "older than what ran here" in party.world.mode.watch_only
+        assert await party.store.get(*PUT_BACK) is not None
+        await stage.blocks(60, swap)
+    assert {tx.txid() for tx in locks_ever_sent(party, swap)} == sent
+    end = party.end(swap)
+    assert end in SAFE - {End.NEVER_FUNDED}
+    await check_books(party, swap, end)
+
+
+async def test_a_start_without_its_node_waits_and_gives_no_swap_up(mock_clock: MockClock) -> None:
+    stage = Stage(mock_clock)
+    party = stage.maker
+    async with stage.running():
+        swap = await stage.agree()
+        assert isinstance(party.state(swap.swap_id).own, Unfunded)
+        party.reborn = partial(_without_node, party)
+        await party.restart()
+        stage.clock.advance(3600)
+        await stage.settle(10)
+        assert party.state(swap.swap_id).outcome is None
+        assert "LTC" in party.swaps.trouble(swap.swap_id)
+        party.ltc.down = False
+        await stage.settle(10)
+        assert party.end(swap) is End.NEVER_FUNDED, "the taker's lock came too late for it"
+        assert not party.world.mode.watch_only
+
+
+async def _without_node(party: Party) -> None:
+    party.ltc.down = True
 
 
 async def _settle(party: Party) -> None:

@@ -254,7 +254,7 @@ def test_every_version_of_a_lock_is_our_lock_and_only_a_shared_coin_makes_a_vers
     assert dearer(old, coin) == old, "a confirmed lock has no more versions"
 
 
-def test_a_hanging_lock_is_not_bumped_when_what_it_answers_is_not_final() -> None:
+def test_a_sent_lock_is_not_bumped_when_what_it_answers_is_not_final() -> None:
     own = view(lock(LegName.P, 0), height=1001, fee_next=9_000)
     state = at(released(MAKER), 20, own=own, theirs=view(lock(LegName.I, 1)))
     assert isinstance(state.own, Killing)
@@ -294,8 +294,8 @@ def test_a_claim_that_nothing_replaces_is_lifted_by_children_on_its_curve() -> N
 def test_a_lock_that_hangs_beyond_its_expiry_is_taken_back_by_a_child() -> None:
     times = schedule(begun(MAKER))
     kill = Tx(b"k", "k", 1, 60_000, 1001, "coin:0")
-    hanging_lock = signed(MAKER)
-    state = msgspec.structs.replace(released(MAKER), own=Killing(hanging_lock, kill))
+    sent_lock = signed(MAKER)
+    state = msgspec.structs.replace(released(MAKER), own=Killing(sent_lock, kill))
     own = view(lock(LegName.P, 0), height=1001, median_time=times.expiry_p + 1, replaces=False)
     state = at(state, times.expiry_p - T0, own=own, theirs=view())
     [rate] = rates(state, BuildRefund)

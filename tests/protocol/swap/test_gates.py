@@ -169,7 +169,7 @@ def test_our_lock_is_sent_only_while_its_gate_is_open_on_the_facts_just_seen(rol
     assert pending(there) == ()
 
 
-def test_a_participants_hanging_lock_is_killed_as_soon_as_what_it_answers_is_in_doubt() -> None:
+def test_a_participants_sent_lock_is_killed_as_soon_as_what_it_answers_is_in_doubt() -> None:
     good = lock(LegName.I, DEPTH[LegName.I])
     refund = Spend(SpendKind.REFUND, "r", 0)
     doubts = [

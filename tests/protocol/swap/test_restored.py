@@ -186,10 +186,22 @@ def test_a_lock_taken_up_from_the_chain_that_fell_out_is_killed_once_its_coins_a
 def test_only_a_life_that_may_have_forgotten_asks_the_wallet_for_a_lock(role: Role) -> None:
     found = signed(role)
     other = LockFound(structs.replace(found, tx=structs.replace(found.tx, ref="other:0")))
-    for state in (begun(role), released(role), restored(released(role)), locked(role)):
+    for state in (released(role), restored(released(role)), locked(role)):
         looked = at(state, 5, own=view(), theirs=view())
         assert not owed(looked, SeekLock)
         assert step(looked, other) == looked, "a lock that nobody sought changes nothing"
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_lock_that_the_wallet_sent_and_the_journal_does_not_know_shows_that_it_is_old(
+    role: Role,
+) -> None:
+    fresh = at(begun(role), 5, own=view(), theirs=theirs_final(role))
+    assert owed(fresh, BuildLock)
+    state = step(fresh, LockFound(signed(role)))
+    assert state.restored
+    assert not owed(state, BuildLock)
+    assert owed(at(state, 6, own=view(), theirs=theirs_final(role)), BuildKill)
 
 
 @pytest.mark.parametrize("role", Role)

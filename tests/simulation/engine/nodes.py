@@ -205,8 +205,10 @@ class SimNode:
             lambda: self.inner.fund(leg, hashlock, fee_rate, replaces, deadline=deadline)
         )
 
-    async def hanging_lock(self, leg: LegTerms, hashlock: bytes) -> SignedLock | None:
-        return await self._ask(lambda: self.inner.hanging_lock(leg, hashlock))
+    async def sent_lock(
+        self, leg: LegTerms, hashlock: bytes, since_height: int
+    ) -> SignedLock | None:
+        return await self._ask(lambda: self.inner.sent_lock(leg, hashlock, since_height))
 
     async def build_kill(self, lock: SignedLock, fee_rate: int) -> SignedTx:
         return await self._ask(lambda: self.inner.build_kill(lock, fee_rate))

@@ -152,15 +152,15 @@ def _lock(side: "Side", effect: BuildLock) -> SignedLock:
 
 
 def _found(side: "Side") -> Event | None:
-    """What the node's wallet holds of our locks, and no block: in the mempool or not."""
+    """What the node's wallet holds of our locks: in a block, in the mempool or nowhere."""
     chain, leg = side.own, side.swap.leg(side.own_leg)
     require_node(side, chain)
     if chain.accounts is not None:
         return None  # a lock that came too late is dead there
     sent = [txid for _, purpose, txid, _ in side.diary.sent if purpose == "lock"]
     for tx in reversed([side.world.archive[txid] for txid in sent]):
-        spenders = [chain.ledger.spender(ref) for ref in tx.spends]
-        if any(found is not None and found[1] for found in spenders):
+        rivals = [chain.ledger.spend_in_block(ref) for ref in tx.spends]
+        if any(rival is not None and rival[0].txid != tx.txid for rival in rivals):
             continue
         coins = tuple(LockCoin(ref, chain.units_of(ref), b"") for ref in tx.spends)
         index = tx.outputs.index((leg.script, leg.units))

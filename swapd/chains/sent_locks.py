@@ -1,4 +1,4 @@
-"""A lock that only the node's wallet remembers: unconfirmed, and forgotten by our journal.
+"""A lock that the node's wallet remembers, and our journal may not.
 
 Owns: finding it among the wallet's own transactions. Must not know: why it was forgotten.
 
@@ -20,15 +20,16 @@ from swapd.chains.wallet import Wallet
 from swapd.ports import Coin, SignedLock, SignedTx
 
 _NOT_IN_WALLET = -5
+_OUT_OF_RANGE = -8
 
 
 async def find(
-    wallet: Wallet, params: ChainParams, leg: LegTerms, hashlock: bytes
+    wallet: Wallet, params: ChainParams, leg: LegTerms, hashlock: bytes, since_height: int
 ) -> SignedLock | None:
-    """The dearest unconfirmed transaction of `wallet` that pays the leg its exact amount. Raises
-    ChainError."""
+    """The transaction of `wallet` that pays the leg its exact amount: one in a block, else the
+    dearest that no block has. Raises ChainError."""
     htlc, found = htlc_of(leg, hashlock), []
-    for txid in await _unconfirmed(wallet):
+    for txid in await _paid(wallet, since_height):
         seen = await _transaction(wallet, txid)
         if seen is None:
             continue
@@ -40,19 +41,23 @@ async def find(
     return max(found, key=lambda lock: lock.tx.fee, default=None)
 
 
-async def _unconfirmed(wallet: Wallet) -> list[str]:
-    """What the wallet paid and no block has; also what it was told to abandon, because others may
-    still have it."""
-    tip = block_hash(await wallet.call("getbestblockhash"))
-    listed = rows(table(await wallet.call("listsinceblock", tip)).get("transactions"))
-    entries = [table(item) for item in listed]
-    paid = {
-        block_hash(entry.get("txid")): None
-        for entry in entries
-        if text(entry.get("category")) == "send"
-        and whole(entry.get("confirmations"), -(2**31), 2**31) == 0
-    }
-    return list(paid)
+async def _paid(wallet: Wallet, since_height: int) -> list[str]:
+    """What the wallet paid since that block, deepest first, and what no block has; also what it was
+    told to abandon, because others may still have it. Not what conflicts with a block."""
+    try:
+        since = [block_hash(await wallet.call("getblockhash", max(0, since_height - 1)))]
+    except RpcError as error:
+        if error.code != _OUT_OF_RANGE:
+            raise
+        since = []  # the chain is shorter than it was: everything, then
+    listed = rows(table(await wallet.call("listsinceblock", *since)).get("transactions"))
+    paid: dict[str, int] = {}
+    for item in listed:
+        entry = table(item)
+        depth = whole(entry.get("confirmations"), -(2**31), 2**31)
+        if text(entry.get("category")) == "send" and depth >= 0:
+            paid[block_hash(entry.get("txid"))] = depth
+    return sorted(paid, key=lambda txid: -paid[txid])
 
 
 async def _transaction(wallet: Wallet, txid: str) -> SeenTx | None:
