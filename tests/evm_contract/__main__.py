@@ -1,11 +1,14 @@
-"""`./dev gas` and `./dev contract`: the table of gas, the long forge campaign, the artifacts."""
+"""`./dev gas` and `./dev contract`: the table of gas, the campaign, mutants, the artifacts."""
 
 import sys
 
 from tests.evm_contract import build, forge, gas
+from tests.evm_contract.mutants.__main__ import main as mutants
 
 DEPTH = 500
-USAGE = "usage: ./dev gas | ./dev contract build | ./dev contract fuzz [CALLS=1000000]"
+USAGE = """\
+usage: ./dev gas | ./dev contract build | ./dev contract fuzz [CALLS=1000000]
+     | ./dev contract mutants [NAME]"""
 
 
 def main(arguments: list[str]) -> int:
@@ -16,6 +19,8 @@ def main(arguments: list[str]) -> int:
             return 0
         case ["gas"]:
             return gas.main()
+        case ["mutants", *names]:
+            return mutants(names)
         case ["fuzz"]:
             return _fuzz(1_000_000)
         case ["fuzz", calls] if calls.removeprefix("CALLS=").isdecimal():
@@ -29,7 +34,7 @@ def _fuzz(calls: int) -> int:
     runs = max(1, -(-calls // DEPTH))
     sys.stderr.write(f"{runs} campaigns of {DEPTH} calls, and each unit test\n")
     with forge.project(fuzz=max(256, calls // 100), runs=runs, depth=DEPTH) as folder:
-        done = forge.test(folder)
+        done = forge.play(folder, forge.shipped())
     sys.stdout.write(done.stdout + done.stderr)
     return done.returncode
 

@@ -32,11 +32,12 @@ def settings() -> dict[str, Any]:
 
 
 def compile_sources(
-    sources: Mapping[str, str], changes: Mapping[str, Any] | None = None
+    sources: Mapping[str, str], changes: Mapping[str, Any] | None = None, *, warnings: bool = False
 ) -> dict[str, Any]:
     """Contract name -> solc's answer about it, with the contract's own settings.
 
-    `changes` replace settings of the same name. Raises RuntimeError with solc's words.
+    `changes` replace settings of the same name. Raises RuntimeError with solc's words, also for a
+    warning, unless `warnings` are no matter.
     """
     asked = {
         "language": "Solidity",
@@ -55,7 +56,11 @@ def compile_sources(
         check=True,
     )
     answer = json.loads(done.stdout)
-    said = [item["formattedMessage"] for item in answer.get("errors", [])]
+    said = [
+        item["formattedMessage"]
+        for item in answer.get("errors", [])
+        if item["severity"] == "error" or not warnings
+    ]
     if said:
         raise RuntimeError("\n".join(said))
     return {name: found for file in answer["contracts"].values() for name, found in file.items()}

@@ -1,7 +1,8 @@
-"""Owns runs of forge against the code that the project ships: a project folder of their own, put
-together from `forge/` and the artifacts.
+"""Owns runs of forge: a project folder of their own, put together from `forge/`, and the code that
+the tests create the contracts from.
 
-The tests see the shipped bytes, not a build of the sources with other settings.
+That is what the project ships, not a build of the sources with other settings; or a mutant of it,
+for which the tests need not be compiled again.
 """
 
 import os
@@ -26,8 +27,7 @@ libs = []
 solc = "{solc}"
 evm_version = "cancun"
 offline = true
-optimizer = true
-optimizer_runs = 200
+optimizer = false  # quick to compile
 
 [profile.default.fuzz]
 runs = {fuzz}
@@ -45,15 +45,6 @@ show_metrics = false
 """
 
 
-def _code() -> str:
-    functions = "".join(
-        f"    function {name}() internal pure returns (bytes memory) {{\n"
-        f'        return hex"{found.creation}";\n    }}\n'
-        for name, found in (("native", artifact.native()), ("token", artifact.token()))
-    )
-    return f"pragma solidity 0.8.30;\n\nlibrary Code {{\n{functions}}}\n"
-
-
 @contextmanager
 def project(*, fuzz: int, runs: int, depth: int) -> Iterator[Path]:
     """A folder that forge can test, gone at the end."""
@@ -63,18 +54,29 @@ def project(*, fuzz: int, runs: int, depth: int) -> Iterator[Path]:
         source.mkdir()
         for path in [*FORGE.glob("*.sol"), HELPERS / "Tokens.sol"]:
             shutil.copy(path, source)
-        (source / "Code.sol").write_text(_code())
         config = _CONFIG.format(solc=find_node("solc"), fuzz=fuzz, runs=runs, depth=depth)
         (folder / "foundry.toml").write_text(config)
         yield folder
 
 
-def test(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """`forge test` in that folder, with what it says."""
+def shipped() -> tuple[str, str]:
+    """The creation code of both contracts."""
+    return artifact.native().creation, artifact.token().creation
+
+
+def play(folder: Path, codes: tuple[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+    """`forge test` in that folder, of these `codes`, with what it says."""
+    native, token = codes
     return subprocess.run(
-        [find_node("forge"), "test", *arguments],
+        [find_node("forge"), "test", *words],
         cwd=folder,
-        env={"HOME": str(folder), "PATH": os.environ["PATH"], "NO_COLOR": "1"},
+        env={
+            "HOME": str(folder),
+            "PATH": os.environ["PATH"],
+            "NO_COLOR": "1",
+            "NATIVE_HTLC": "0x" + native,
+            "TOKEN_HTLC": "0x" + token,
+        },
         capture_output=True,
         text=True,
         check=False,

@@ -23,8 +23,8 @@ def test_every_function_has_its_page() -> None:
 
 
 def test_what_the_page_quotes_are_tests_that_forge_runs() -> None:
-    source = (HERE / "forge" / "Units.t.sol").read_text()
-    tests = set(re.findall(r"function test(?:Fuzz)?_(\w+)\(", source))
+    sources = [path.read_text() for path in (HERE / "forge").glob("*.t.sol")]
+    tests = set(re.findall(r"function test(?:Fuzz)?_(\w+)\(", "".join(sources)))
     quoted = {" ".join(words.split()) for words in re.findall(r'(?<=[( ])"([^"]+)"(?=[,)])', PAGE)}
     assert {name.replace(" ", "_") for name in quoted} == tests
 

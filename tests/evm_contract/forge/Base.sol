@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
-import {Code} from "./Code.sol"; // generated: the creation code that the project ships
-
 interface Vm {
     struct Log {
         bytes32[] topics;
@@ -21,6 +19,12 @@ interface Vm {
     function recordLogs() external;
     function getRecordedLogs() external returns (Log[] memory);
     function assume(bool) external pure;
+    function mockCall(address, bytes calldata, bytes calldata) external;
+    function mockCallRevert(address, bytes calldata, bytes calldata) external;
+    function clearMockedCalls() external;
+    function snapshotState() external returns (uint256);
+    function revertToState(uint256) external returns (bool);
+    function envBytes(string calldata) external view returns (bytes memory);
 }
 
 interface INativeLock {
@@ -63,12 +67,13 @@ abstract contract Base {
     /// Of each call: what a hostile token or receiver burns must not stop the test.
     uint256 internal constant GAS = 3_000_000;
 
+    /// From the creation code that the project ships, which whoever runs the tests puts there.
     function createNative() internal returns (address) {
-        return _create(Code.native());
+        return _create(vm.envBytes("NATIVE_HTLC"));
     }
 
     function createFor(address token) internal returns (address) {
-        return _create(abi.encodePacked(Code.token(), abi.encode(token)));
+        return _create(abi.encodePacked(vm.envBytes("TOKEN_HTLC"), abi.encode(token)));
     }
 
     function _create(bytes memory code) internal returns (address at) {
@@ -111,8 +116,12 @@ abstract contract Base {
     }
 
     function lockToken(address htlc, Swap memory s, uint40 deadline) internal returns (bool ok) {
+        ok = by(s.locker, htlc, tokenLock(s, deadline));
+    }
+
+    function tokenLock(Swap memory s, uint40 deadline) internal pure returns (bytes memory) {
         bytes32 when = bytes32(abi.encodePacked(s.index, s.expiry, deadline, bytes21(0)));
-        ok = by(s.locker, htlc, abi.encodeCall(ITokenLock.lock, (hashlock(s), uint256(payee(s)), uint256(when))));
+        return abi.encodeCall(ITokenLock.lock, (hashlock(s), uint256(payee(s)), uint256(when)));
     }
 
     function by(address who, address htlc, bytes memory data) internal returns (bool ok) {
@@ -146,6 +155,23 @@ abstract contract Base {
 
     function refundItem(Swap memory s) internal pure returns (bytes memory) {
         return abi.encodePacked(hashlock(s), s.locker, s.index, s.expiry, payee(s));
+    }
+
+    /// A claim or a refund with a signed fee.
+    function withFee(
+        bool claims,
+        Swap memory s,
+        address relayer,
+        uint96 fee,
+        uint40 notBefore,
+        bytes32 r,
+        bytes32 vs
+    ) internal pure returns (bytes memory) {
+        uint256 relay = (uint256(uint160(relayer)) << 96) | fee;
+        if (claims) {
+            return abi.encodeCall(IHtlc.claimWithFee, (s.preimage, entry(s), payee(s), relay, notBefore, r, vs));
+        }
+        return abi.encodeCall(IHtlc.refundWithFee, (hashlock(s), entry(s), payee(s), relay, notBefore, r, vs));
     }
 
     function feeDigest(address htlc, Swap memory s, address relayer, uint96 fee, uint40 notBefore)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
-import {Base, IHtlc, INativeLock, ITokenLock, Swap} from "./Base.sol";
+import {Base, IHtlc, INativeLock, Swap} from "./Base.sol";
 import {HostileToken, Party} from "./Hostile.sol";
 
 /// Plays everybody: makes one call of the contract after the other, good ones and bad ones, and knows
@@ -16,6 +16,8 @@ contract Handler is Base {
     uint256 constant SLOTS = 4; // of each locker: two kept, two cleared
     uint256 constant LOCKERS = 2;
     uint256 constant RECEIVER_KEY = 0xB0B;
+    uint256 constant LOCKER_KEY = 0xA11CE;
+    uint96 constant WITHIN = 0.1 ether; // of a lock within a lock: what a fee takes
 
     address[3] public htlcs; // of the coin, of a plain token, of a hostile token
     HostileToken[3] public tokens;
@@ -37,7 +39,7 @@ contract Handler is Base {
         parties[1].be(Party.Manner.Refuses);
         parties[2].be(Party.Manner.BurnsGas);
         receivers = [vm.addr(RECEIVER_KEY), address(parties[0]), address(parties[1]), address(parties[2])];
-        lockers = [address(0xA11CE), address(new Party())];
+        lockers = [vm.addr(LOCKER_KEY), address(new Party())];
         for (uint256 i; i < LOCKERS; ++i) {
             vm.deal(lockers[i], 1 << 120);
             for (uint256 t = 1; t < 3; ++t) tokens[t].mint(lockers[i], 1 << 120);
@@ -51,7 +53,7 @@ contract Handler is Base {
     }
 
     function hostility(uint8 mode, uint8 manner) external at {
-        tokens[2].be(HostileToken.Mode(mode % 11));
+        tokens[2].be(HostileToken.Mode(mode % 15));
         Party(payable(receivers[1])).be(manner % 2 == 0 ? Party.Manner.Takes : Party.Manner.Reenters);
         Party(payable(lockers[1])).be(Party.Manner(manner % 4));
     }
@@ -66,10 +68,22 @@ contract Handler is Base {
         Swap memory s = fresh(id, seed);
         uint40 deadline = uint40(clock - 2 + (seed >> 40) % 3600);
         bool mine = !books[id].live && deadline >= clock && deadline < s.expiry && s.amount != 0;
-        if (h == 2) mine = mine && delivers(tokens[2].mode());
+        if (h == 2) mine = mine && delivers(tokens[2].mode(), s.amount) && !locksWithin(id, seed);
         bool ok = h == 0 ? lockNative(htlcs[0], s, deadline) : lockToken(htlcs[h], s, deadline);
         require(ok == mine, "a lock went otherwise than by the books");
         if (ok) opened(h, id, s);
+    }
+
+    /// Has a locker that is called back lock once more meanwhile. True if that would succeed by itself:
+    /// then the lock around it must not.
+    function locksWithin(uint256 id, uint256 seed) private returns (bool) {
+        Swap memory s = fresh(id - (id % SLOTS) + (seed >> 70) % SLOTS, seed);
+        s.amount = WITHIN;
+        Party locker = Party(payable(lockers[1]));
+        if (s.locker != address(locker) || locker.manner() != Party.Manner.Reenters) return false;
+        locker.aim(htlcs[2], tokenLock(s, uint40(clock)), 0);
+        uint256 other = id - (id % SLOTS) + (seed >> 70) % SLOTS;
+        return other != id && !books[other].live && hooks(tokens[2].mode());
     }
 
     function lockMany(uint256 seed) external at {
@@ -77,7 +91,7 @@ contract Handler is Base {
         (uint256 h, uint256 id) = place(seed);
         uint256 first = id - (id % SLOTS);
         uint40 deadline = uint40(clock + (seed >> 40) % 400);
-        bool mine = h != 2 || delivers(tokens[2].mode());
+        bool mine = true;
         bytes memory items;
         uint256 sum;
         Swap[SLOTS] memory all;
@@ -87,6 +101,7 @@ contract Handler is Base {
             items = abi.encodePacked(items, lockItem(all[i]));
             sum += all[i].amount;
         }
+        if (h == 2) mine = mine && delivers(tokens[2].mode(), sum);
         bytes memory data = abi.encodeCall(INativeLock.lockMany, (deadline, items));
         vm.prank(all[0].locker);
         (bool ok,) = htlcs[h].call{value: h == 0 ? sum : 0, gas: GAS}(data);
@@ -95,73 +110,74 @@ contract Handler is Base {
     }
 
     function claim(uint256 seed) external at {
-        seed = mixed(seed);
-        (uint256 h, uint256 id) = place(seed);
-        checkSlot(id); // what the last call left, the next one that comes here sees
-        Swap memory s = books[id].swap;
-        if (s.amount == 0) return _lock(seed);
-        Swap memory said = altered(s, seed);
-        bool same = keccak256(abi.encode(said)) == keccak256(abi.encode(s));
-        address to = said.receiver;
-        bool mine = same && books[id].live && pays(h, to, s.amount, 0);
-        uint256 how = (seed >> 90) % 4;
-        aim(h, said);
-        bool ok;
-        if (how == 0) ok = by(to, htlcs[h], claimOwn(said));
-        if (how == 1) ok = by(address(this), htlcs[h], claimFor(said));
-        if (how == 2) {
-            bool done = by(to, htlcs[h], abi.encodeCall(IHtlc.claimThese, (abi.encodePacked(claimItem(said), claimItem(said)))));
-            require(done == (mine || !(same && books[id].live)), "what is not live is skipped");
-            ok = mine && done;
-        }
-        if (how == 3) {
-            bytes memory items = abi.encodePacked(claimForItem(said), claimForItem(said));
-            require(by(address(this), htlcs[h], abi.encodeCall(IHtlc.claimForMany, (200_000, items))), "skips");
-            ok = bytes32(uint256(vm.load(htlcs[h], key(s)))) != live(s) && books[id].live;
-        }
-        require(ok == mine, "a claim went otherwise than by the books");
-        if (ok) closed(h, id, s.preimage, 1);
-    }
-
-    function claimWithFee(uint256 seed) external at {
-        seed = mixed(seed);
-        (uint256 h, uint256 id) = place(seed);
-        checkSlot(id); // what the last call left, the next one that comes here sees
-        Swap memory s = books[id].swap;
-        if (s.amount == 0) return _lock(seed);
-        address relayer = (seed >> 30) % 2 == 0 ? address(0) : address(0xFEE);
-        uint96 fee = uint96((seed >> 64) % (uint256(s.amount) + 2));
-        (bytes32 r, bytes32 vs) = signed(RECEIVER_KEY, feeDigest(htlcs[h], s, relayer, fee, 0));
-        uint96 asked = (seed >> 31) % 4 == 0 ? fee + 1 : fee;
-        bytes32 relay = bytes32(abi.encodePacked(relayer, asked));
-        bool mine = books[id].live && fee == asked && fee <= s.amount;
-        mine = mine && s.receiver == receivers[0] && pays(h, s.receiver, s.amount - asked, asked);
-        bytes memory data = abi.encodeCall(IHtlc.claimWithFee, (s.preimage, entry(s), payee(s), uint256(relay), 0, r, vs));
-        bool ok = by(address(0xCA401), htlcs[h], data);
-        require(ok == mine, "a paid claim went otherwise than by the books");
-        if (ok) closed(h, id, s.preimage, 1);
+        _end(mixed(seed), true);
     }
 
     function refund(uint256 seed) external at {
-        seed = mixed(seed);
+        _end(mixed(seed), false);
+    }
+
+    /// A claim or a refund of what is there, or of something like it, in one of the ways there are.
+    function _end(uint256 seed, bool claims) private {
         (uint256 h, uint256 id) = place(seed);
-        checkSlot(id); // what the last call left, the next one that comes here sees
         Swap memory s = books[id].swap;
         if (s.amount == 0) return _lock(seed);
+        checkSlot(id); // what the last call left, the next one that comes here sees
         Swap memory said = altered(s, seed);
-        bool same = keccak256(abi.encode(said)) == keccak256(abi.encode(s));
-        bool mine = same && books[id].live && clock > s.expiry && pays(h, s.locker, s.amount, 0);
+        bool lives = keccak256(abi.encode(said)) == keccak256(abi.encode(s)) && books[id].live;
+        lives = lives && (claims || clock > s.expiry);
+        bool mine = lives && pays(h, claims ? said.receiver : said.locker, s.amount, 0);
         aim(h, said);
-        bool ok;
-        if ((seed >> 90) % 2 == 0) {
-            ok = by(address(this), htlcs[h], super.refund(said));
-        } else {
-            bytes memory items = abi.encodePacked(refundItem(said), refundItem(said));
-            require(by(address(this), htlcs[h], abi.encodeCall(IHtlc.refundMany, (200_000, items))), "skips");
-            ok = vm.load(htlcs[h], key(s)) != live(s) && books[id].live;
+        bool ok = claims ? claimed(h, said, (seed >> 90) % 4, lives, mine) : refunded(h, said, (seed >> 90) % 2);
+        require(ok == mine, "an end went otherwise than by the books");
+        if (ok) closed(h, id, claims);
+    }
+
+    function claimed(uint256 h, Swap memory s, uint256 how, bool lives, bool mine) private returns (bool) {
+        if (how == 0) return by(s.receiver, htlcs[h], claimOwn(s));
+        if (how == 1) return by(address(this), htlcs[h], claimFor(s));
+        bytes memory data = abi.encodePacked(claimItem(s), claimItem(s));
+        if (how == 2) {
+            bool done = by(s.receiver, htlcs[h], abi.encodeCall(IHtlc.claimThese, (data)));
+            require(done == (mine || !lives), "what is not live is skipped");
+            return mine && done;
         }
-        require(ok == mine, "a refund went otherwise than by the books");
-        if (ok) closed(h, id, hashlock(s), 2);
+        data = abi.encodePacked(claimForItem(s), claimForItem(s));
+        return many(h, s, abi.encodeCall(IHtlc.claimForMany, (200_000, data)));
+    }
+
+    function refunded(uint256 h, Swap memory s, uint256 how) private returns (bool) {
+        if (how == 0) return by(address(this), htlcs[h], super.refund(s));
+        bytes memory data = abi.encodePacked(refundItem(s), refundItem(s));
+        return many(h, s, abi.encodeCall(IHtlc.refundMany, (200_000, data)));
+    }
+
+    /// A batch never fails; whether it has ended this swap.
+    function many(uint256 h, Swap memory s, bytes memory data) private returns (bool) {
+        bool lived = vm.load(htlcs[h], key(s)) == live(s);
+        require(by(address(this), htlcs[h], data), "skips");
+        return lived && vm.load(htlcs[h], key(s)) != live(s);
+    }
+
+    /// The same with a fee, signed for this or for something else.
+    function endWithFee(uint256 seed) external at {
+        seed = mixed(seed);
+        (uint256 h, uint256 id) = place(seed);
+        Swap memory s = books[id].swap;
+        if (s.amount == 0) return _lock(seed);
+        checkSlot(id);
+        bool claims = (seed >> 29) % 2 == 0;
+        address relayer = (seed >> 30) % 2 == 0 ? address(0) : address(0xFEE);
+        uint96 fee = uint96((seed >> 64) % (uint256(s.amount) + 2));
+        uint96 asked = (seed >> 31) % 4 == 0 ? fee + 1 : fee;
+        address to = claims ? s.receiver : s.locker;
+        bool mine = books[id].live && fee == asked && fee <= s.amount && (claims || clock > s.expiry);
+        mine = mine && to == (claims ? receivers[0] : lockers[0]) && pays(h, to, s.amount - asked, asked);
+        (bytes32 r, bytes32 vs) =
+            signed(claims ? RECEIVER_KEY : LOCKER_KEY, feeDigest(htlcs[h], s, relayer, fee, 0));
+        bool ok = by(address(0xCA401), htlcs[h], withFee(claims, s, relayer, asked, 0, r, vs));
+        require(ok == mine, "a paid end went otherwise than by the books");
+        if (ok) closed(h, id, claims);
     }
 
     // ------------------------------------------------------------ books
@@ -213,7 +229,14 @@ contract Handler is Base {
         Party(payable(lockers[1])).aim(htlcs[h], data, 0);
     }
 
-    function delivers(HostileToken.Mode m) private pure returns (bool) {
+    function hooks(HostileToken.Mode m) private pure returns (bool) {
+        return m == HostileToken.Mode.Hooks || m == HostileToken.Mode.FeeAndHooks;
+    }
+
+    /// Whether exactly `amount` arrives where it is sent.
+    function delivers(HostileToken.Mode m, uint256 amount) private view returns (bool) {
+        if (m == HostileToken.Mode.FeeAndHooks) return amount < tokens[2].FREE();
+        if (m == HostileToken.Mode.RefusesZero) return amount != 0;
         return m == HostileToken.Mode.Plain || m == HostileToken.Mode.NoReturn || m == HostileToken.Mode.Hooks;
     }
 
@@ -226,8 +249,9 @@ contract Handler is Base {
         if (h == 1) return true;
         HostileToken.Mode m = tokens[2].mode();
         if (m == HostileToken.Mode.LiesYes) return true;
-        bool does = delivers(m) || m == HostileToken.Mode.TakesFee || m == HostileToken.Mode.MovesMore;
-        return does && covers(tokens[2].balanceOf(htlcs[2]), m == HostileToken.Mode.MovesMore ? 1 : 0, amount, fee);
+        bool refuses = m == HostileToken.Mode.SaysNo || m == HostileToken.Mode.Reverts || m == HostileToken.Mode.BurnsGas;
+        if (refuses || m == HostileToken.Mode.SaysTwo || m == HostileToken.Mode.SaysShort) return false;
+        return covers(tokens[2].held(htlcs[2]), m == HostileToken.Mode.MovesMore ? 1 : 0, amount, fee);
     }
 
     /// A token that moves more than it is asked to takes what belongs to other swaps in it.
@@ -243,11 +267,12 @@ contract Handler is Base {
         ++calls[0];
     }
 
-    function closed(uint256 h, uint256 id, bytes32 mark, uint256 what) private {
+    function closed(uint256 h, uint256 id, bool claims) private {
+        Swap memory s = books[id].swap;
         books[id].live = false;
-        books[id].slot = ended(books[id].swap, mark);
-        locked[h] -= books[id].swap.amount;
-        ++calls[what];
+        books[id].slot = ended(s, claims ? s.preimage : hashlock(s));
+        locked[h] -= s.amount;
+        ++calls[claims ? 1 : 2];
     }
 
     // ------------------------------------------------------------ what must hold
@@ -294,7 +319,7 @@ contract CampaignTest {
         all[2] = Handler.lock.selector;
         all[3] = Handler.lockMany.selector;
         all[4] = Handler.claim.selector;
-        all[5] = Handler.claimWithFee.selector;
+        all[5] = Handler.endWithFee.selector;
         all[6] = bytes4(keccak256("refund(uint256)"));
         found = new Selectors[](1);
         found[0] = Selectors(address(handler), all);

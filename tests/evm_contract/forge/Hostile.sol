@@ -15,18 +15,35 @@ contract HostileToken {
         SaysTwo,
         SaysShort,
         MovesMore,
-        FeeAndHooks
+        FeeAndHooks,
+        RefusesZero,
+        BalanceReverts,
+        BalanceShort
     }
 
+    /// In FeeAndHooks, from this on there is a fee.
+    uint256 public constant FREE = 0.5 ether;
+
     Mode public mode;
-    mapping(address => uint256) public balanceOf;
+    mapping(address => uint256) public held; // whatever balanceOf says
 
     function be(Mode mode_) external {
         mode = mode_;
     }
 
     function mint(address to, uint256 amount) external {
-        balanceOf[to] += amount;
+        held[to] += amount;
+    }
+
+    function balanceOf(address who) external view returns (uint256) {
+        uint256 said = held[who];
+        bool fails = mode == Mode.BalanceReverts;
+        uint256 size = mode == Mode.BalanceShort ? 31 : 32;
+        assembly {
+            mstore(0, said)
+            if fails { revert(0, size) }
+            return(0, size)
+        }
     }
 
     function transfer(address to, uint256 amount) external {
@@ -39,7 +56,7 @@ contract HostileToken {
 
     function _move(address from, address to, uint256 amount) private {
         Mode m = mode;
-        if (m == Mode.Reverts) revert("no");
+        if (m == Mode.Reverts || (m == Mode.RefusesZero && amount == 0)) revert("no");
         if (m == Mode.BurnsGas) {
             assembly {
                 invalid() // all that it was given, at once
@@ -48,11 +65,11 @@ contract HostileToken {
         if (m != Mode.SaysNo && m != Mode.LiesYes) {
             bool hooks = m == Mode.Hooks || m == Mode.FeeAndHooks;
             if (hooks && from.code.length != 0) Hooks.tell(from);
-            require(balanceOf[from] >= amount, "balance");
-            uint256 more = m == Mode.MovesMore && balanceOf[from] > amount ? 1 : 0;
-            balanceOf[from] -= amount + more;
-            balanceOf[to] += m == Mode.TakesFee ? amount - amount / 100 - 1 : amount + more;
-            if (m == Mode.FeeAndHooks && amount >= 1 ether) balanceOf[to] -= 0.1 ether; // small ones are free
+            require(held[from] >= amount, "balance");
+            uint256 more = m == Mode.MovesMore && held[from] > amount ? 1 : 0;
+            held[from] -= amount + more;
+            held[to] += m == Mode.TakesFee ? amount - amount / 100 - 1 : amount + more;
+            if (m == Mode.FeeAndHooks && amount >= FREE) held[to] -= 0.1 ether;
             if (hooks && to.code.length != 0) Hooks.tell(to);
         }
         if (m == Mode.NoReturn) {
@@ -96,6 +113,8 @@ contract Party {
     uint256 private _value;
     uint256 public tried;
     uint256 public succeeded;
+    uint256 public need; // gas that it must be given
+    uint256 public seen; // gas that it was given, if it needs any
 
     function be(Manner manner_) external {
         manner = manner_;
@@ -106,8 +125,8 @@ contract Party {
         (_target, _data, _value, tried, succeeded) = (target, data, value, 0, 0);
     }
 
-    function act(address target, bytes calldata data, uint256 value) external returns (bool ok) {
-        (ok,) = target.call{value: value}(data);
+    function wants(uint256 gas_) external {
+        (need, seen) = (gas_, 1);
     }
 
     function onTokens() external {
@@ -119,6 +138,9 @@ contract Party {
     }
 
     function _on() private {
+        uint256 left = gasleft();
+        if (left < need) revert("more gas");
+        if (need != 0) seen = left;
         if (manner == Manner.Refuses) revert("refused");
         if (manner == Manner.BurnsGas) {
             assembly {

@@ -1,52 +1,12 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
-import {Base, IHtlc, INativeLock, ITokenLock, Swap, Vm} from "./Base.sol";
+import {IHtlc, INativeLock, ITokenLock, Swap, Vm} from "./Base.sol";
+import {Stage} from "./Stage.sol";
 import {HostileToken, Party} from "./Hostile.sol";
 import {TestToken} from "./Tokens.sol";
 
-contract UnitsTest is Base {
-    uint256 constant ALICE_KEY = 0xA11CE;
-    uint256 constant BOB_KEY = 0xB0B;
-    uint40 constant NOW = 1_800_000_000;
-    uint40 constant DEADLINE = NOW + 1 hours;
-    uint40 constant EXPIRY = NOW + 10 hours;
-
-    address alice;
-    address bob;
-    address constant CAROL = address(0xCA401);
-    address native;
-    HostileToken token;
-    address tokens;
-
-    function setUp() public {
-        vm.warp(NOW);
-        alice = vm.addr(ALICE_KEY);
-        bob = vm.addr(BOB_KEY);
-        native = createNative();
-        token = new HostileToken();
-        tokens = createFor(address(token));
-        vm.deal(alice, 100 ether);
-        token.mint(alice, 100 ether);
-    }
-
-    function fresh(uint8 index) internal view returns (Swap memory) {
-        return Swap(alice, index, bob, 1 ether, EXPIRY, keccak256(abi.encode("secret", index)));
-    }
-
-    function to(address receiver, uint8 index) internal view returns (Swap memory s) {
-        s = fresh(index);
-        s.receiver = receiver;
-    }
-
-    function yes(bool what) internal pure {
-        require(what, "should have succeeded");
-    }
-
-    function no(bool what) internal pure {
-        require(!what, "should have failed");
-    }
-
+contract UnitsTest is Stage {
     // ------------------------------------------------------------ slots and terms
 
     function testFuzz_a_lock_makes_live_exactly_its_own_slot(
@@ -271,11 +231,6 @@ contract UnitsTest is Base {
     function test_there_is_no_contract_for_a_token_without_code() public {
         require(createFor(CAROL) == address(0), "created");
         require(createFor(address(token)) != address(0), "not created");
-    }
-
-    function hooked(Party thief, uint8 index) internal view returns (Swap memory s) {
-        s = fresh(index);
-        s.locker = address(thief);
     }
 
     function test_one_deposit_is_not_counted_for_two_locks() public {

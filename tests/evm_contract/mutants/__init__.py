@@ -1,0 +1,1 @@
+"""The contract broken on purpose, one line at a time: forge must notice."""
