@@ -8,6 +8,7 @@ from trio.testing import MockClock
 
 from protocol.swap.states import End, Unfunded
 from swapd.engine import putback
+from swapd.engine.addresses import known_addresses
 from swapd.engine.journal import load_state
 from swapd.ports import PUT_BACK
 from tests.engine.swaps.stage import WHO, Party, Stage
@@ -147,3 +148,19 @@ async def test_all_open_swaps_are_restored_and_ended_ones_are_left_alone(
     await putback.settle(party.world)
     assert load_state(party.disk.journal[swap.swap_id][-1]).restored
     assert party.disk.journal[ended.swap_id][-1] == row
+
+
+async def test_an_asset_whose_payouts_go_to_one_account_has_no_addresses_to_remember(
+    mock_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a token the seed has no addresses at all: to ask for one would end the start."""
+    stage = Stage(mock_clock)
+    party = stage.taker
+    asset, chain = next(iter(party.world.chains.items()))
+    monkeypatch.setattr(chain, "fixed_address", lambda *, refund: f"account {refund}")
+    await party.store.put(*PUT_BACK, b"")
+    WHO.set(party.name)
+    await putback.settle(party.world)
+    known = {each: await known_addresses(party.world, each) for each in party.world.chains}
+    assert known.pop(asset) == {}
+    assert all(known.values())
