@@ -9,11 +9,12 @@ import enum
 
 from msgspec import Struct
 
+from protocol.evm.transactions import txid as txid_of_account
 from protocol.swap import reading
 from protocol.swap.facts import LockSeen, SpendKind
 from protocol.swap.states import Dead, Held, Hidden, Killing, Learned, Revealed, SwapState
 from protocol.swap.timelocks import leg_timing
-from protocol.terms import LegName, Role, other_leg, own_leg
+from protocol.terms import Kind, LegName, Role, other_leg, own_leg
 
 MEDIAN_BLOCKS = 6
 """Blocks with a time beyond an expiry before median time past is beyond it too."""
@@ -150,8 +151,11 @@ def _ready(state: SwapState) -> tuple[Ready, ...]:
             found.append(Ready(What.KILL, leg, kill.txid, kill.raw, kill.fee, kill.fee_rate))
     theirs = reading.their_lock(state)
     if state.their_raw and state.bound and (theirs is None or theirs.depth == 0):
-        txid = state.bound.partition(":")[0]
         leg = other_leg(state.agreement.role)
+        # An entry has the same name whichever transaction made it.
+        on_accounts = state.agreement.theirs.kind is Kind.EVM
+        named = txid_of_account(state.their_raw) if on_accounts else state.bound
+        txid = named.partition(":")[0]
         found.append(Ready(What.THEIR_LOCK, leg, txid, state.their_raw))
     return tuple(found)
 

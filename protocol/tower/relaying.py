@@ -20,7 +20,15 @@ from protocol.swap.facts import ChainView, Spend
 from protocol.swap.fees import Curve
 from protocol.terms import LegTerms
 from protocol.tower.package import Act, Package, Variant, relayed
-from protocol.tower.progress import PATIENCE_BLOCKS, Decision, Order, Progress, is_due, whole
+from protocol.tower.progress import (
+    MAX_RAW,
+    PATIENCE_BLOCKS,
+    Decision,
+    Order,
+    Progress,
+    is_due,
+    whole,
+)
 
 REFUND_SECONDS: Final = 6 * 3600
 """In which the rate of a refund rises to its most, where nobody is waited for."""
@@ -44,9 +52,11 @@ def relay(
     """One look at a leg whose preimage, if it is known, is in `progress`."""
     lock = max(whole(package, view), key=lambda lock: lock.depth, default=None)
     if lock is None:
-        return Decision(replace(progress, due_since=0))
+        return _resend(package, progress)
     if lock.depth > 0:
-        progress = replace(progress, seen=True)
+        raw = lock.raw or progress.lock_raw
+        keep = package.act is Act.CLAIM and len(raw) <= MAX_RAW
+        progress = replace(progress, seen=True, lock_raw=raw if keep else b"")
     spend = lock.spend
     if spend is not None and spend.depth > 0:
         depth = package.watched.leg.depth
@@ -58,6 +68,15 @@ def relay(
     if not _is_time(progress, view, spend, waited=now - progress.due_since >= grace):
         return Decision(progress)
     return _send(package, progress, view, lock.ref, now, allowance)
+
+
+def _resend(package: Package, progress: Progress) -> Decision:
+    """A reorganisation took the lock out: the other side's goes out again, the claim follows when
+    it is there. Never our client's own."""
+    progress = replace(progress, due_since=0)
+    if not (progress.lock_raw and progress.preimage and package.act is Act.CLAIM):
+        return Decision(progress)
+    return Decision(progress, (progress.lock_raw,), "the lock again")
 
 
 def _others(package: Package, progress: Progress, view: ChainView, spend: Spend | None) -> Progress:

@@ -19,7 +19,7 @@ from protocol.bitcoin.tx import OutPoint, Transaction, TxInput
 from protocol.evm.legs import claim_call, refund_call
 from protocol.swap.agreement import Agreement
 from protocol.swap.rescue import Way, What
-from protocol.swap.states import Learned, Revealed, SwapState
+from protocol.swap.states import Hidden, Learned, Revealed, SwapState
 from protocol.terms import Kind, LegName, own_leg
 from swapd.ports import Signer
 
@@ -142,15 +142,21 @@ async def _sign(
     return Signed(way, tx.txid().hex(), text, fee, fee_rate, tx.vsize())
 
 
-def call_of(state: SwapState, leg: LegName, preimage: bytes | None) -> bytes:
+def call_of(state: SwapState, leg: LegName, preimage: bytes | None) -> str:
     """The data that brings the coins of a leg home, on a chain with accounts: our own after the
-    expiry, theirs with the preimage. Empty where there is none, or not yet."""
+    expiry, theirs with the preimage, or PLACEHOLDER in its place where the other side may yet show
+    it. Empty where there is none, or not yet."""
     terms = state.agreement.terms
     if terms.leg(leg).kind is not Kind.EVM:
-        return b""
+        return ""
     if leg is own_leg(state.agreement.role):
-        return refund_call(terms.leg(leg), terms.hashlock)
-    return claim_call(terms.leg(leg), terms.hashlock, preimage) if preimage is not None else b""
+        return f"0x{refund_call(terms.leg(leg), terms.hashlock).hex()}"
+    if preimage is not None:
+        return f"0x{claim_call(terms.leg(leg), terms.hashlock, preimage).hex()}"
+    if isinstance(state.secret, Hidden):
+        return ""
+    opened = claim_call(terms.leg(leg), terms.hashlock, bytes(32))
+    return f"0x{opened[:4].hex()}{PLACEHOLDER}{opened[36:].hex()}"
 
 
 def held_keys(signer: Signer, agreement: Agreement) -> tuple[HeldKey, ...]:

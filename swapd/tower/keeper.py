@@ -225,7 +225,7 @@ class Keeper:
             counts = {asset: chain.change_count() for asset, chain in self._chains.items()}
             self._poked = trio.Event()
             hurry = False
-            await self._look_at_gas()
+            await self.look_at_gas()
             for ticket in tuple(self._items):
                 hurry = await self.look(ticket) or hurry
             log.debug("tower.looked", heights=dict(self._heights), packages=len(self._items))
@@ -304,7 +304,7 @@ class Keeper:
         relay = self._relays.get(package.watched.leg.amount.asset)
         return relay.allowance if relay is not None and client in self._bounds.clients else 0
 
-    async def _look_at_gas(self) -> None:
+    async def look_at_gas(self) -> None:
         """Says it once when an account runs dry, and when it does no more."""
         for asset, relay in self._relays.items():
             with trio.move_on_after(ASK_SECONDS), suppress(ChainError):

@@ -16,11 +16,12 @@ import trio
 from protocol.assets import AssetId
 from protocol.bitcoin.params import BITCOIN_REGTEST, LITECOIN_REGTEST
 from protocol.evm import calls
-from protocol.evm.address import account_of, checksummed
+from protocol.evm.address import account_of, checksummed, parse_address
 from protocol.evm.contract import artifact
 from protocol.evm.legs import contract_of
 from swapd.keys import words
 from swapd.keys.signer import SeedSigner
+from swapd.parts import address_of_key
 from tests.daemons.fleet import Fleet
 from tests.daemons.process import SwapdProcess
 from tests.nodes import World
@@ -230,6 +231,12 @@ class AccountFleet(Fleet):
                 token = TOKENS[chain.coin] in self.assets
                 daemon.tables = (*daemon.tables, *chain.tables(token=token))
                 await chain.enrich(*self.accounts_of(daemon))
+
+    def relay_account_of(self, daemon: SwapdProcess) -> bytes:
+        """Of a daemon: the one that pays gas while it is locked."""
+        seed = words.seed_of(words.entropy_of(daemon.words))
+        key = SeedSigner(seed, test_network=True, entropy=bytes).relay_secret()
+        return parse_address(address_of_key(key))
 
     def accounts_of(self, daemon: SwapdProcess) -> tuple[bytes, bytes]:
         """Of a daemon: the one that locks, the one that claims."""

@@ -57,9 +57,10 @@ class TowerOnAnvil:
         self.usdc = EvmChain(self.node, config.tokens[0], memory)
         chains = {chain.asset: cast("Chain", chain) for chain in (self.eth, self.usdc)}
         relays = {c.asset: c.relay for c in (self.eth, self.usdc) if c.relay is not None}
+        self.vault = Vault(store, b"\x02" * 32, FakeEntropy("tower"))
         self.keeper = keeper(
             chains,
-            Vault(store, b"\x02" * 32, FakeEntropy("tower")),
+            self.vault,
             self.bench.clock,
             bounds=Bounds(clients=frozenset({FRIEND})),
             grace=0,
@@ -69,6 +70,10 @@ class TowerOnAnvil:
     async def look(self, ticket: bytes = TICKET) -> None:
         """One look at one package."""
         await self.keeper.look(ticket)
+
+    def preimage(self) -> bytes:
+        """What it knows, as its next start would."""
+        return self.vault.rows[TICKET].progress.preimage
 
     async def until_spent(self, ticket: bytes = TICKET, *, blocks: int = 12) -> None:
         """Looks and blocks, until the leg is spent for good."""

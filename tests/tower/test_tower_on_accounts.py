@@ -2,13 +2,15 @@
 swap only, while both of them are off."""
 
 import pytest
+import trio
 
+from protocol.codec import encode
 from protocol.errors import Refusal, RemoteProtocolError
 from protocol.swap.facts import SpendKind
 from protocol.terms import LegTerms
-from protocol.tower.package import Act
-from tests.chains.evm.bench import ETHER, PREIMAGE, EvmBench, seen
-from tests.tower.accounts import ACCOUNT, STRANGER, TowerOnAnvil, leave, package
+from protocol.tower.package import Act, Watched
+from tests.chains.evm.bench import ETHER, HASHLOCK, PREIMAGE, EvmBench, nobody, seen, send
+from tests.tower.accounts import ACCOUNT, FRIEND, STRANGER, TowerOnAnvil, leave, package
 
 pytestmark = pytest.mark.nodes
 FEE = ETHER // 50
@@ -67,3 +69,120 @@ async def test_without_gas_for_all_that_it_holds_it_takes_no_more(evm: EvmBench)
     with pytest.raises(RemoteProtocolError, match="not enough ETH for gas") as caught:
         await leave(tower, made)
     assert caught.value.refusal is Refusal.INSUFFICIENT_FUNDS
+
+
+async def test_what_it_sent_is_replaced_on_the_same_nonce_after_a_restart(evm: EvmBench) -> None:
+    tower = await opened(evm)
+    leg = await pinned(evm)
+    await evm.locked(leg)
+    made = await package(evm.bob, leg, Act.CLAIM, fees=((FEE, 0),), preimage=PREIMAGE)
+    await leave(tower, made)
+    await tower.look()
+    first = await pending(evm)
+    for _ in range(4):
+        outrun = hex(int(first["maxFeePerGas"], 16) + 1)
+        await evm.anvil.rpc("anvil_setNextBlockBaseFeePerGas", outrun)
+        await evm.mine()
+    tower.restart()
+    await tower.keeper.load()
+    await tower.look()
+    second = await pending(evm)
+    assert second["hash"] != first["hash"]
+    assert (second["nonce"], second["from"]) == (first["nonce"], "0x" + ACCOUNT.hex())
+    assert int(second["maxFeePerGas"], 16) * 100 >= int(first["maxFeePerGas"], 16) * 112
+    await tower.until_spent()
+    where = "0x" + ACCOUNT.hex()
+    assert int(await evm.anvil.rpc("eth_getTransactionCount", where, "latest"), 16) == 1
+
+
+async def pending(evm: EvmBench) -> dict[str, str]:
+    """The one transaction that waits for a block."""
+    block = await evm.anvil.rpc("eth_getBlockByNumber", "pending", True)
+    content = await evm.anvil.rpc("txpool_content")
+    waiting = [tx for kind in content.values() for by in kind.values() for tx in by.values()]
+    [found] = waiting or block["transactions"]
+    return dict(found)
+
+
+async def test_a_token_is_relayed_for_its_own_clients_and_no_strangers(evm: EvmBench) -> None:
+    tower = await opened(evm)
+    await evm.approve()
+    leg = await pinned(evm, asset="usdc", units=5_000_000)
+    await evm.locked(leg)
+    made = await package(evm.bob, leg, Act.CLAIM, fees=((50_000, 0),), preimage=PREIMAGE)
+    with pytest.raises(RemoteProtocolError) as caught:
+        await leave(tower, made, STRANGER)
+    assert caught.value.refusal is Refusal.UNSUPPORTED_ASSET
+    await leave(tower, made)
+    head = (await evm.bob.node.see()).head
+    before = await evm.bob.usdc.on_chain.units_of(head, evm.bob.accounts[1])
+    await tower.until_spent()
+    head = (await evm.bob.node.see()).head
+    after = await evm.bob.usdc.on_chain.units_of(head, evm.bob.accounts[1])
+    assert after == before + 5_000_000 - 50_000
+    assert await evm.bob.usdc.on_chain.units_of(head, ACCOUNT) == 50_000
+
+
+async def test_a_strangers_fee_must_be_worth_the_gas_and_for_this_tower(evm: EvmBench) -> None:
+    tower = await opened(evm)
+    leg = await pinned(evm)
+    for changes, why in (
+        ({"fees": ((10**9, 0),)}, Refusal.BELOW_ECONOMIC_MINIMUM),
+        ({"fees": ()}, Refusal.BELOW_ECONOMIC_MINIMUM),
+        ({"fees": ((FEE, 0),), "relayer": b"\x77" * 20}, Refusal.WRONG_KEY),
+    ):
+        made = await package(evm.bob, leg, Act.CLAIM, **changes)
+        with pytest.raises(RemoteProtocolError) as caught:
+            await leave(tower, made, STRANGER)
+        assert caught.value.refusal is why
+    for fees in ((), ((10**9, 0),)):
+        await leave(
+            tower, await package(evm.bob, leg, Act.CLAIM, fees=fees, sequence=2 + len(fees))
+        )
+
+
+async def test_gas_is_counted_for_all_that_is_held_and_a_dry_account_is_told_to_clients(
+    evm: EvmBench,
+) -> None:
+    tower = await opened(evm)
+    leg = await pinned(evm)
+    made = await package(evm.bob, leg, Act.CLAIM)
+    relay = tower.eth.relay
+    assert relay is not None
+    one = await relay.price(relay.gas)
+    await evm.anvil.give(ACCOUNT, one * 3 // 2)
+    await evm.mine()
+    await leave(tower, made)
+    with pytest.raises(RemoteProtocolError) as caught:
+        await tower.keeper.put(FRIEND, b"\x02" * 32, encode(made))
+    assert caught.value.refusal is Refusal.INSUFFICIENT_FUNDS
+    assert not any(tip.problem for tip in await tower.keeper.tips())
+    await evm.anvil.give(ACCOUNT, 0)
+    await evm.mine()
+    await tower.keeper.look_at_gas()
+    tips = await tower.keeper.tips()
+    assert {tip.account for tip in tips} == {ACCOUNT}
+    assert all("not enough ETH for gas" in tip.problem for tip in tips)
+
+
+async def test_a_tower_sees_a_claim_in_the_mempool_and_uses_its_preimage(evm: EvmBench) -> None:
+    tower = await opened(evm)
+    leg = await pinned(evm)
+    await evm.locked(leg)
+    other = await pinned(evm, asset="usdc", units=5)
+    shows = Watched(leg, 0)
+    made = await package(evm.bob, other, Act.CLAIM, shows=shows)
+    await leave(tower, made)
+    claim = await evm.bob.eth.build_claim(
+        leg, HASHLOCK, await seen(evm.bob.eth), "", 10**13, nobody, PREIMAGE
+    )
+    async with trio.open_nursery() as nursery:
+        await nursery.start(tower.eth.run)
+        await send(evm.bob.eth, claim)
+        with trio.fail_after(20):
+            while not tower.preimage():
+                await tower.look()
+                await trio.sleep(0.05)
+        nursery.cancel_scope.cancel()
+    await evm.anvil.rpc("anvil_dropAllTransactions")
+    assert tower.preimage() == PREIMAGE

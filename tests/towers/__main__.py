@@ -1,6 +1,8 @@
 """`./dev towers`: clients that are away, with honest towers and rogues, on real nodes; a table.
 
-python -m tests.towers [--only WORD]
+python -m tests.towers [--only WORD] [PAIR=BTC/ETH]
+
+With a pair the swaps have a leg on a chain of accounts.
 """
 
 import argparse
@@ -11,9 +13,12 @@ from pathlib import Path
 
 import trio
 
+from tests.daemons.accounts import AccountFleet
 from tests.daemons.fleet import Fleet
 from tests.functional.conftest import PARTIES, QUICK, begin_fleet, mend
+from tests.matrix.__main__ import mend as mend_accounts
 from tests.nodes import World
+from tests.towers import accounts
 from tests.towers.cases import CASES, Case, play
 from tests.towers.stage import Stage
 
@@ -46,6 +51,43 @@ async def run(only: str) -> int:
     return failed
 
 
+async def run_accounts(only: str) -> int:
+    """Every case of such a pair on one fleet; how many failed."""
+    wanted, failed = accounts.chosen(only), 0
+    async with AccountFleet.open(("BTC", "ETH")) as fleet:
+        for party in ("maker", "taker"):
+            await fleet.world.fund(party, "BTC", 12, 100_000_000)
+        await fleet.start()
+        print("| pays/gets | client | away from | the other side | towers | end | fee, most |")
+        print("|" + "---|" * 7)
+        for case in wanted:
+            failed += not await _one_on_accounts(fleet, case)
+    print(f"towers: {len(wanted)} cases, {failed} failed")
+    return failed
+
+
+async def _one_on_accounts(fleet: AccountFleet, case: accounts.Away) -> bool:
+    await mend_accounts(fleet)
+    other = "gone too" if case.vanish else "goes on"
+    cells = [f"{case.pay}/{case.get}", case.client, f"his {case.since}", other]
+    cells.append(", ".join(case.towers))
+    with tempfile.TemporaryDirectory() as folder:
+        stage = accounts.Towers(fleet, Path(folder))
+        try:
+            with trio.fail_after(2 * CASE_SECONDS):
+                end, fee, most = await accounts.play(stage, case)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the other cases go on
+            print(f"| {' | '.join(cells)} | FAILED | {type(error).__name__}: {error} |"[:400])
+            traceback.print_exc(file=sys.stderr)
+            for tower in stage.towers:
+                sys.stderr.write(f"--- {tower.name}\n{tower.log.read_text()[-3000:]}\n")
+            return False
+        finally:
+            await stage.close()
+    print(f"| {' | '.join(cells)} | {end} | {fee} of {most} |")
+    return True
+
+
 async def _one(fleet: Fleet, case: Case) -> bool:
     await mend(fleet)
     with tempfile.TemporaryDirectory() as folder:
@@ -70,7 +112,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="cases whose name contains this")
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr] # it is a text file
-    return 1 if trio.run(run, parser.parse_args().only) else 0
+    parser.add_argument("pair", nargs="?", choices=["PAIR=BTC/ETH"], help="with ether in the pair")
+    given = parser.parse_args()
+    return 1 if trio.run(run_accounts if given.pair else run, given.only) else 0
 
 
 if __name__ == "__main__":

@@ -7,18 +7,20 @@ from collections.abc import Sequence
 
 from protocol.assets import AssetId
 from protocol.bitcoin.params import params_by_chain
+from protocol.evm.legs import slot_of
 from protocol.kinds import fee_asset_of
 from protocol.swap import reading
 from protocol.swap.explain import phase_of
 from protocol.swap.places import place_of
 from protocol.swap.rescue import Plan, Ready, plan
-from protocol.swap.states import SwapState
+from protocol.swap.states import SwapState, Unknown
 from protocol.terms import Kind, LegName, LegTerms, other_leg, own_leg
 from swapd.api import calls
 from swapd.api.amounts import AssetTable
 from swapd.api.values import SwapPhase
 from swapd.engine.addresses import addresses_in
 from swapd.engine.rescue import (
+    PLACEHOLDER,
     RATES,
     Signed,
     call_of,
@@ -40,6 +42,16 @@ gas, for example with `cast send`: the coins go back to the account that locked 
 _TAKE = """\
 Anybody can send this data to the address above, from any account that pays the gas: the coins go \
 to the agreed account. It shows the preimage."""
+
+_TAKE_LATER = """\
+Once the other side's claim has shown the preimage, put its 64 digits in place of <PREIMAGE>. Then \
+anybody can send this data to the address above, from any account that pays the gas: the coins go \
+to the agreed account."""
+
+_SHOWN_IN_SLOT = """\
+When the other side has claimed our lock, slot {slot} of the contract {contract} holds the \
+preimage with its highest bit cleared (`eth_getStorageAt`, `cast storage`): of that value and the \
+same with the bit set, the one whose SHA-256 is {hashlock}."""
 
 _NOT_YET = "Nothing can claim this leg before the preimage is known."
 
@@ -72,7 +84,7 @@ async def rescue(
         role=state.agreement.role.value,
         phase=SwapPhase(phase_of(state).value),
         now=now,
-        notes=(*found.notes, *_notes(found)),
+        notes=(*found.notes, *_notes(found), *_where_shown(state)),
         legs=tuple(_leg(assets, state, leg, preimage_of(signer, state)) for leg in legs),
         transactions=(
             *(_signed_tx(assets, state, tx) for tx in signed),
@@ -86,6 +98,16 @@ async def rescue(
 
 def _notes(found: Plan) -> list[str]:
     return [_ONE_OF_MANY, _PAYS_TO_SEED] if found.ways else []
+
+
+def _where_shown(state: SwapState) -> list[str]:
+    """Where a participant reads the preimage, on a chain with accounts."""
+    own, terms = state.agreement.own, state.agreement.terms
+    if own.kind is not Kind.EVM or not isinstance(state.secret, Unknown):
+        return []
+    place = place_of(own, terms.hashlock)
+    slot, hashlock = f"0x{slot_of(own).hex()}", terms.hashlock.hex()
+    return [_SHOWN_IN_SLOT.format(slot=slot, contract=place.address, hashlock=hashlock)]
 
 
 def _leg(
@@ -118,8 +140,10 @@ def _descriptor(state: SwapState, name: LegName, preimage: bytes | None) -> tupl
     if leg.kind is Kind.EVM:
         call = call_of(state, name, preimage)
         if name is own_leg(state.agreement.role):
-            return f"0x{call.hex()}", _TAKE_BACK
-        return (f"0x{call.hex()}", _TAKE) if call else ("", _NOT_YET)
+            return call, _TAKE_BACK
+        if PLACEHOLDER in call:
+            return call, _TAKE_LATER
+        return (call, _TAKE) if call else ("", _NOT_YET)
     if params_by_chain(leg.chain).name == "bitcoin":
         return htlc_of(state.agreement, name).descriptor(), _KNOWS_MINISCRIPT
     return "", _NO_MINISCRIPT

@@ -177,6 +177,19 @@ def test_a_spend_in_a_block_ends_it_and_one_that_is_deep_for_good() -> None:
     assert look(made, before, spend=refunded).progress.final
 
 
+def test_the_other_sides_lock_is_sent_again_where_a_reorganisation_took_it_out() -> None:
+    seen = view()
+    seen = replace(seen, locks=(replace(seen.locks[0], raw=b"its lock"),))
+    for made in (package(preimage=PREIMAGE), package()):
+        before = decide(made, Progress(), seen, None, NOW, grace=0).progress
+        assert before.lock_raw == b"its lock"
+        gone = decide(made, before, replace(seen, locks=()), None, NOW, grace=0)
+        assert gone.send == ((b"its lock",) if made.preimage else ())
+    refund = package(Act.REFUND)
+    before = decide(refund, Progress(), seen, None, NOW, grace=0).progress
+    assert before.lock_raw == b""
+
+
 def test_a_lock_of_another_amount_is_none() -> None:
     made = package(preimage=PREIMAGE)
     seen = view()
