@@ -24,14 +24,19 @@ Ends = tuple[str, str]
 Story = Callable[[AccountFleet, str, str], Awaitable[Ends]]
 
 
-def offered(pay: str, get: str) -> tuple[str, str]:
-    """Amount and price of what the maker sells for `pay`."""
-    return f"{AMOUNTS[get]} {get}", f"{_PAYS[pay] / float(AMOUNTS[get]):.6f}"
+def offered(
+    pay: str, get: str, *, pays: float | None = None, gets: str | None = None
+) -> tuple[str, str]:
+    """Amount and price of what the maker sells for `pay`; so much of either unless named."""
+    gets = gets or AMOUNTS[get]
+    return f"{gets} {get}", f"{(pays or _PAYS[pay]) / float(gets):.6f}"
 
 
-async def take(fleet: AccountFleet, pay: str, get: str) -> str:
+async def take(
+    fleet: AccountFleet, pay: str, get: str, *, pays: float | None = None, gets: str | None = None
+) -> str:
     """The id of a swap that both have signed: the taker pays `pay`."""
-    sold, price = offered(pay, get)
+    sold, price = offered(pay, get, pays=pays, gets=gets)
     fleet.pair = f"{get}/{pay}"
     offer = await fleet.post("maker", sold, buy=pay, price=price, seen_by=["taker"])
     return await fleet.take("taker", offer)

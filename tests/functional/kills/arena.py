@@ -19,6 +19,8 @@ from tests.nodes import World
 COINS: Final = 12
 COIN: Final = {"BTC": 100_000_000, "LTC": 2_000_000_000}
 QUICK_MS: Final = "100"
+PATIENCE_SECONDS: Final = 15
+"""Of real time: a loaded machine must not pass over what a story waits for."""
 
 FINE: Final = {
     ("completed", "completed"),
@@ -118,6 +120,7 @@ class Arena:
             self.fleet: MortalFleet = MortalFleet(World(PARTIES, folder=folder), PARTIES)
         else:
             self.fleet = MortalAccounts.of(pair, parties=PARTIES)
+            self.fleet.patience = PATIENCE_SECONDS
         for chain in self.fleet.world.chains:
             self.fleet.configure(f"chains.{chain.lower()}.mempool_poll_ms", QUICK_MS)
         self.fleet.loses_machines = loses_machines
