@@ -6,13 +6,14 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import trio
 
-from tests.daemons.fleet import PATIENCE_SECONDS
 from tests.daemons.mortal import MortalAccounts
 from tests.matrix.__main__ import mend
 
 ASSETS = ("BTC", "ETH", "USDC")
 COINS = 6
 COIN = 100_000_000
+PATIENCE_SECONDS = 15
+"""Of real time: a loaded machine must not pass over what a test waits for."""
 
 
 @pytest.fixture(scope="session")

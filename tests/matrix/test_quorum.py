@@ -11,6 +11,7 @@ import trio
 
 from tests.daemons.accounts import AccountFleet
 from tests.matrix import books, stories
+from tests.matrix.conftest import PATIENCE_SECONDS
 from tests.matrix.endpoints import HostedEndpoint, Manner
 from tests.matrix.stories import COMPLETED, REFUNDED
 
@@ -77,7 +78,7 @@ async def test_nothing_is_revealed_on_one_voice_and_the_swap_goes_on_when_both_a
             assert good.calls["eth_sendRawTransaction"] == 0
         assert (await stories.leg_of(accounts, "maker", swap_id, "p"))[0] == "final"
         await bad.behave(Manner.HONEST)
-        accounts.patience = 4
+        accounts.patience = PATIENCE_SECONDS
         await accounts.until_ended(swap_id)
         assert await stories.ends_of(accounts, swap_id) == COMPLETED
         assert await books.wrong(accounts, before, "BTC", "ETH", COMPLETED) == ""
