@@ -102,6 +102,28 @@ async def test_what_the_journal_holds_is_spent_by_no_other_lock_after_a_start(
     assert not {c.ref for c in held.coins} & {c.ref for c in other.coins}
 
 
+async def test_a_lock_that_was_sent_is_remembered_for_whoever_forgot_it(stage: Stage) -> None:
+    since, deal, other = await stage.height(), await stage.deal(), await stage.deal()
+    lock = await funded(stage, deal)
+    assert await stage.locker.sent_lock(deal.leg, deal.hashlock, since) is None, "not sent"
+    await sent(stage.locker, lock.tx)
+    await stage.mine()
+    chain = stage.restarted()
+    await chain.set_reserved(frozenset(coin.ref for coin in lock.coins))
+    for first in (since, since + 100):  # a height that the chain does not have is no excuse
+        found = await chain.sent_lock(deal.leg, deal.hashlock, first)
+        assert found is not None
+        assert found.ref == lock.ref
+    assert await chain.sent_lock(other.leg, other.hashlock, since) is None
+    await locked(stage, other)
+    claim = await other.claim(
+        stage.claimer, await seen(stage.claimer, other), other.payout, stage.rate
+    )
+    await sent(stage.claimer, claim)
+    await stage.mine()
+    assert await chain.sent_lock(other.leg, other.hashlock, since) is not None, "spent or not"
+
+
 async def test_a_lock_of_more_than_there_is_is_refused_before_anything_is_signed(
     stage: Stage,
 ) -> None:

@@ -41,19 +41,6 @@ async def test_the_wallet_remembers_a_lock_that_hangs_for_whoever_forgot_it(benc
     assert await bench.chain.sent_lock(deal.leg, deal.hashlock, since) is None, "it is dead"
 
 
-async def test_the_wallet_remembers_a_lock_in_a_block(bench: Bench) -> None:
-    await bench.give(1, COIN)
-    since = await bench.height()
-    deal = new_deal(bench, units=COIN // 2)
-    lock = await bench.chain.fund(deal.leg, deal.hashlock, RATE, deadline=deal.leg.expiry)
-    assert (await bench.chain.broadcast(lock.tx.raw)).outcome is Broadcast.ACCEPTED
-    await bench.mine(3)
-    for first in (since, since + 100):  # a height that the chain does not have is no excuse
-        found = await bench.chain.sent_lock(deal.leg, deal.hashlock, first)
-        assert found is not None
-        assert (found.ref, found.coins) == (lock.ref, lock.coins)
-
-
 async def test_a_spend_in_the_mempool_says_what_a_replacement_must_beat(bench: Bench) -> None:
     deal = new_deal(bench)
     since = await bench.height()

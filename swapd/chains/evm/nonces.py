@@ -18,7 +18,7 @@ import trio
 from msgspec import Struct
 
 from swapd.chains.evm.fees import Fees
-from swapd.ports import Memory
+from swapd.ports import ChainError, Memory
 
 HOLD_SECONDS: Final = 60.0
 """How long a nonce that was just given out is not given to anybody else."""
@@ -27,6 +27,8 @@ KEPT_VERSIONS: Final = 40
 KEPT_BELOW: Final = 2000
 """Entries of nonces so far below the chain's are forgotten."""
 
+MOST_OPEN: Final = 1000
+"""Nonces that may be held at once: no daemon has so many transactions under way."""
 
 OWN: Final = ("approve", "deploy", "sweep")
 """Purposes beside swaps: nobody but the ledger remembers them, and they are sent until mined."""
@@ -121,7 +123,8 @@ class Nonces:
 
     async def give(self, purpose: str, used: int, *, holds: int = 0) -> int:
         """A nonce for `purpose`: the one it has if the chain has not used it, or the lowest free
-        one; durably. `used` are the chain's; `holds` what its transaction may spend, in wei."""
+        one; durably. `used` are the chain's; `holds` what its transaction may spend, in wei. Raises
+        ChainError when none is free."""
         async with self.giving:
             await self.load()
             mine = self.of(purpose)
@@ -131,6 +134,9 @@ class Nonces:
             nonce = used
             while self.is_taken(nonce):
                 nonce += 1
+                if nonce > used + MOST_OPEN:
+                    msg = "no nonce is free: is it known yet which of them our swaps hold?"
+                    raise ChainError(msg)
             older = self._entries.get(nonce)
             sent = tuple(v for v in older.versions if v.sent) if older is not None else ()
             await self._write(Entry(nonce, purpose, sent, str(holds)))
