@@ -36,7 +36,7 @@ from swapd.recovery.reading import read
 from swapd.recovery.takeover import Taken
 from swapd.store.restore import restore
 from swapd.store.sqlite import SqliteStore
-from swapd.tower.command import run_tower
+from swapd.tower.command import run_tower, say_accounts
 
 F = TypeVar("F", bound=Callable[..., None])
 
@@ -482,8 +482,14 @@ def _on_chains(
 
 @cli.command()
 @_common
+@click.option("--accounts", is_flag=True, help="Say where the tower pays gas from, and end.")
 def tower(
-    file: Path | None, network: str | None, datadir: str | None, settings: tuple[str, ...]
+    *,
+    file: Path | None,
+    network: str | None,
+    datadir: str | None,
+    settings: tuple[str, ...],
+    accounts: bool,
 ) -> None:
     """Run a watchtower in the foreground: it acts for its clients while they are away.
 
@@ -493,6 +499,10 @@ def tower(
     with _failures():
         forbid_core_dumps()
         loaded = _load(file, network, datadir, settings)
+        if accounts:
+            for line in say_accounts(loaded.config):
+                click.echo(line)
+            return
         clock = _clock(loaded.config)
         log.configure(level=loaded.config.log.level, style=loaded.config.log.format, clock=clock)
         for warning in loaded.warnings:

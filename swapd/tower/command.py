@@ -13,10 +13,12 @@ from swapd import exitcodes
 from swapd.config import Config
 from swapd.lockfile import locked
 from swapd.notify import Notifier
+from swapd.parts import address_of_key
 from swapd.paths import DataPaths, prepare
 from swapd.ports import Clock
 from swapd.store.sqlite import SqliteStore
-from swapd.tower.daemon import TowerDaemon, tower_folder
+from swapd.tower import keyfile
+from swapd.tower.daemon import TowerDaemon, key_path, tower_folder
 
 
 def run_tower(config: Config, clock: Clock) -> None:
@@ -26,6 +28,15 @@ def run_tower(config: Config, clock: Clock) -> None:
     prepare(paths)
     with locked(paths.lock):
         trio.run(_run, config, paths, clock)
+
+
+def say_accounts(config: Config) -> list[str]:
+    """Where the operator puts gas, chain by chain; makes the tower's key if there is none. Raises
+    TowerError."""
+    if not config.evm:
+        return ["no chain with accounts is configured under [evm]: this tower needs no gas"]
+    address = address_of_key(keyfile.relay_key(keyfile.load(key_path(config), os.urandom)))
+    return [f"{chain.ticker}: {address} pays gas on {chain.params.title}" for chain in config.evm]
 
 
 async def _run(config: Config, paths: DataPaths, clock: Clock) -> None:

@@ -9,6 +9,7 @@ from tests.simulation.mutants.mutant import Mutant
 PACKAGE = "protocol/tower/package.py"
 PLAN = "protocol/tower/plan.py"
 DECIDE = "protocol/tower/decide.py"
+PROGRESS = "protocol/tower/progress.py"
 KEEPER = "swapd/tower/keeper.py"
 TOWERS = "swapd/engine/towers.py"
 CHECKS = ("tests/protocol/tower/test_tower_packages.py",)
@@ -84,8 +85,8 @@ MUTANTS = (
     _mutant(
         "tower believes any preimage",
         "32 bytes that open nothing are taken for the secret",
-        DECIDE,
-        "        if htlc.is_preimage(preimage):\n",
+        PROGRESS,
+        "        if opens(package, preimage):\n",
         "        if preimage:\n",
         LOOKS,
     ),
@@ -116,7 +117,7 @@ MUTANTS = (
     _mutant(
         "refund never yields",
         "the other side's claim is outbid although the agreed coins can be had",
-        DECIDE,
+        PROGRESS,
         "    return not claimed or max(now, view.median_time) >= package.yield_until\n",
         "    return claimed or not claimed\n",
         LOOKS,
@@ -133,7 +134,7 @@ MUTANTS = (
         "tower never claims",
         "22",
         "the preimage is public, and the agreed coins are the other side's to take back",
-        DECIDE,
+        PROGRESS,
         "        return bool(progress.preimage)\n",
         "        return False\n",
         tiers=("towers",),
@@ -142,7 +143,7 @@ MUTANTS = (
         "tower never refunds",
         "22",
         "a client who is away gets nothing back",
-        DECIDE,
+        PROGRESS,
         "    if view.median_time <= package.watched.leg.expiry:\n",
         "    if view.median_time <= 2 * package.watched.leg.expiry:\n",
         tiers=("towers",),
