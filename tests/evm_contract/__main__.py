@@ -2,12 +2,12 @@
 
 import sys
 
-from tests.evm_contract import build, forge, gas
+from tests.evm_contract import build, checks, forge, gas, page
 from tests.evm_contract.mutants.__main__ import main as mutants
 
 DEPTH = 500
 USAGE = """\
-usage: ./dev gas | ./dev contract build | ./dev contract fuzz [CALLS=1000000]
+usage: ./dev gas [checks | write] | ./dev contract build | ./dev contract fuzz [CALLS=1000000]
      | ./dev contract mutants [NAME]"""
 
 
@@ -18,7 +18,14 @@ def main(arguments: list[str]) -> int:
             build.write()
             return 0
         case ["gas"]:
-            return gas.main()
+            sys.stdout.write(gas.table(gas.measure()) + "\n")
+            return 0
+        case ["gas", "checks"]:
+            sys.stdout.write(checks.table() + "\n")
+            return 0
+        case ["gas", "write"]:
+            page.write(gas.table(gas.measure()), checks.table())
+            return 0
         case ["mutants", *names]:
             return mutants(names)
         case ["fuzz"]:

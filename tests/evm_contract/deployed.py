@@ -8,6 +8,9 @@ from tests.evm_contract.anvil import Anvil, CallFailedError, keccak
 from tests.evm_contract.compiler import HERE
 from tests.evm_contract.words import call, word
 
+CHAIN = 31337
+"""anvil's, unless it is told another."""
+
 SOMEONE = bytes.fromhex("00000000000000000000000000000000c0ffee01")
 
 
@@ -45,15 +48,21 @@ class Deployed:
     """The HTLC of `token`."""
 
     @classmethod
-    def on(cls, node: Anvil) -> "Deployed":
-        """Put all of it there."""
+    def on(
+        cls,
+        node: Anvil,
+        coins: artifact.Artifact | None = None,
+        tokens: artifact.Artifact | None = None,
+    ) -> "Deployed":
+        """Put all of it there: what is shipped, or other code."""
         node.give(SOMEONE)
+        coins, tokens = coins or artifact.native(), tokens or artifact.token()
         token = create_token(node)
         return cls(
             node=node,
-            native=deploy(node, artifact.native().init_code()),
+            native=deploy(node, coins.init_code()),
             token=token,
-            tokens=deploy(node, artifact.token().init_code(token)),
+            tokens=deploy(node, tokens.init_code(token)),
         )
 
     def mint(self, to: bytes, units: int) -> None:
@@ -63,6 +72,19 @@ class Deployed:
     def approve(self, owner: bytes, spender: bytes, units: int = 2**256 - 1) -> None:
         """Allow `spender` to draw."""
         self.node.must(owner, self.token, call("approve(address,uint256)", spender, units))
+
+    def permit_digest(self, owner: bytes, spender: bytes, units: int, nonce: int) -> bytes:
+        """What the owner of tokens signs (EIP-2612), without an end in time that matters."""
+        types = (
+            b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+        )
+        names = keccak(b"TEST") + keccak(b"1")
+        domain = keccak(keccak(types) + names + word(CHAIN) + word(self.token))
+        types = (
+            b"Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)"
+        )
+        words = word(owner) + word(spender) + word(units) + word(nonce) + word(2**255)
+        return keccak(b"\x19\x01" + domain + keccak(keccak(types) + words))
 
     def held(self, owner: bytes) -> int:
         """The tokens of an account."""

@@ -1,12 +1,15 @@
-"""`./dev gas`: what each call costs, as `gasUsed` of its own receipt, beside a peer."""
+"""`./dev gas`: what each call costs, as `gasUsed` of its own receipt, beside a peer.
+
+Owns: the rows of the table and how it is shown. Must not know: what a check costs (`checks`).
+"""
 
 import random
-import sys
 from dataclasses import dataclass
 
 from tests.evm_contract import peer
 from tests.evm_contract.anvil import Receipt, running_anvil
-from tests.evm_contract.deployed import Deployed
+from tests.evm_contract.deployed import CHAIN, Deployed
+from tests.evm_contract.keys import Key
 from tests.evm_contract.words import (
     Swap,
     account,
@@ -45,11 +48,15 @@ class Side:
     def party(self) -> bytes:
         """An account that has coins, and tokens approved."""
         who = account(self.rng)
+        self.enrich(who)
+        return who
+
+    def enrich(self, who: bytes) -> None:
+        """Give it coins, and tokens with an allowance for us."""
         self.there.node.give(who)
         if self.token:
             self.there.mint(who, PLENTY)
             self.there.approve(who, self.contract)
-        return who
 
     def swap(self, locker: bytes, receiver: bytes, index: int) -> Swap:
         """Fresh terms."""
@@ -67,6 +74,11 @@ class Side:
         value = 0 if self.token else sum(swap.amount for swap in swaps)
         return self.must(swaps[0].locker, data, value)
 
+    def signed(self, swap: Swap, relayer: bytes, signer: Key) -> tuple[bytes, bytes]:
+        """The words of a fee and its signature (r, and s with parity)."""
+        relay = relayer + (self.amount // 1000 + 1).to_bytes(12, "big")
+        return relay, signer.compact(swap.fee_digest(CHAIN, self.contract, relay, 0))
+
     def must(self, sender: bytes, data: bytes, value: int = 0) -> Receipt:
         """Call our contract."""
         return self.there.node.must(sender, self.contract, data, value=value)
@@ -80,7 +92,8 @@ class Side:
         return [self.swap(locker, receiver, index) for index in indices]
 
 
-def _single(side: Side) -> dict[str, int]:
+def singles(side: Side) -> dict[str, int]:
+    """Of one swap at a time: locks, claims, refunds (and a batch of these)."""
     locker, receiver, other = side.party(), side.party(), side.party()
     side.lock(side.swap(locker, receiver, 99))  # the contract holds some coins, as it will in use
     found: dict[str, int] = {}
@@ -112,6 +125,41 @@ def _refunds(side: Side, locker: bytes, receiver: bytes) -> dict[str, int]:
     return found
 
 
+def _fees(side: Side) -> dict[str, int]:
+    """Claims and refunds that pay a relayer, who holds some of the asset already."""
+    locker, receiver = Key(side.rng), Key(side.rng)
+    relayer = side.party()
+    for key in (locker, receiver):
+        side.enrich(key.account)
+    found: dict[str, int] = {}
+    for mode, index in (("keep", 3), ("clear", 200)):
+        for what, signer in (("claim", receiver), ("refund", locker)):
+            swap = side.swap(locker.account, receiver.account, index)
+            side.lock(swap)
+            relay, signature = side.signed(swap, relayer, signer)
+            if what == "refund":
+                side.there.node.rpc("evm_increaseTime", 11 * HOUR)
+                side.there.node.rpc("evm_mine")
+            data = swap.with_fee(what, relay, 0, signature)
+            found[f"{what} fee {mode}"] = side.must(relayer, data).gas_used
+    return found
+
+
+def _permits(side: Side) -> dict[str, int]:
+    """Locks of one who has approved nothing: his first, and one more in the same slot."""
+    locker, receiver = Key(side.rng), side.party()
+    side.there.node.give(locker.account)
+    side.there.mint(locker.account, PLENTY)
+    found: dict[str, int] = {}
+    for nonce, name in enumerate(("first", "again")):
+        swap = side.swap(locker.account, receiver, 3)
+        digest = side.there.permit_digest(locker.account, side.contract, swap.amount, nonce)
+        data = swap.lock_with_permit(2**255, *locker.parts(digest))
+        found[f"lock permit {name}"] = side.must(locker.account, data).gas_used
+        side.must(receiver, swap.claim())
+    return found
+
+
 def _batches(side: Side) -> dict[str, int]:
     locker, receiver, other = side.party(), side.party(), side.party()
     side.lock(side.swap(locker, receiver, 99))
@@ -138,6 +186,12 @@ GOALS: list[tuple[str, str, int | None, int | None]] = [
     ("  receiver new (token: holds none)", "claim for fresh", 62_400, 60_400),
     ("refund", "refund keep", 34_600, 43_100),
     ("  clear mode", "refund clear", 29_800, 38_200),
+    ("claim with a signed fee", "claim fee keep", None, None),
+    ("  clear mode", "claim fee clear", None, None),
+    ("refund with a signed fee", "refund fee keep", None, None),
+    ("  clear mode", "refund fee clear", None, None),
+    ("lock with a permit, slot used before", "lock permit again", None, None),
+    ("lock with a permit, first use", "lock permit first", None, None),
     ("5 locks, slots used before", "lock x5 again keep", 52_800, 70_500),
     ("5 locks, first use", "lock x5 first keep", 138_300, 156_000),
     ("5 claims, distinct preimages", "claim x5 keep", 60_700, 69_200),
@@ -155,7 +209,8 @@ def measure() -> list[Row]:
         figures = []
         for token in (False, True):
             side = Side(there, rng, token=token)
-            figures.append({**_single(side), **_batches(side)})
+            figures.append({**singles(side), **_fees(side), **_batches(side)})
+            figures[-1] |= _permits(side) if token else {}
         theirs = peer.measure(there, rng)
     native, tokens = figures
     for found in figures:
@@ -168,7 +223,7 @@ def measure() -> list[Row]:
         ("lock + claim, first use, clear mode", "both clear", None, None),
     ]
     rows = [
-        Row(what, native[name], goal, tokens[name], token_goal)
+        Row(what, native.get(name), goal, tokens[name], token_goal)
         for what, name, goal, token_goal in GOALS + sums
     ]
     coins, units = theirs
@@ -197,9 +252,3 @@ def table(rows: list[Row]) -> str:
         for row in rows
     ]
     return "\n".join(lines)
-
-
-def main() -> int:
-    """Print it."""
-    sys.stdout.write(table(measure()) + "\n")
-    return 0

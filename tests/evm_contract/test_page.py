@@ -5,10 +5,10 @@ import re
 import pytest
 
 from protocol.evm.contract import artifact
-from tests.evm_contract import gas
+from tests.evm_contract import gas, page
 from tests.evm_contract.compiler import HERE
 
-PAGE = (HERE.parents[1] / "docs" / "contract.md").read_text()
+PAGE = page.PAGE.read_text()
 NEAR = 60
 """What random bytes that happen to be zero move a figure by."""
 
@@ -32,15 +32,16 @@ def test_what_the_page_quotes_are_tests_that_forge_runs() -> None:
 def _figures(table: str) -> dict[str, list[int]]:
     rows = [line.strip("|").split("|") for line in table.splitlines() if line.startswith("|")]
     return {
-        f"{number} {row[0].strip()}": [int(row[column].replace(",", "")) for column in (1, 3)]
+        f"{number} {row[0].strip()}": [
+            int(row[column].replace(",", "").strip() or 0) for column in (1, 3)
+        ]
         for number, row in enumerate(rows[2:])
     }
 
 
 @pytest.mark.slow  # compiles the peer
 def test_the_table_of_gas_is_what_is_measured() -> None:
-    start = PAGE.index("| | native | goal")
-    written = _figures(PAGE[start : PAGE.index("\n\n", start)])
+    written = _figures(page.found(0))
     measured = _figures(gas.table(gas.measure()))
     assert written.keys() == measured.keys()
     for name, figures in written.items():

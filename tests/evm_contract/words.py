@@ -86,6 +86,13 @@ class Swap:
         """The call; the token must have been approved."""
         return call("lock(bytes32,uint256,uint256)", self.hashlock, self.payee, self.when)
 
+    def lock_with_permit(self, until: int, v: int, r: bytes, s: bytes) -> bytes:
+        """The same call, with what the locker signed instead of an allowance."""
+        return call(
+            "lockWithPermit(bytes32,uint256,uint256,uint256,uint8,bytes32,bytes32)",
+            self.hashlock, self.payee, self.when, until, v, r, s,
+        )  # fmt: skip
+
     @property
     def when(self) -> bytes:
         """index(1) | expiry(5) | deadline(5)."""
@@ -111,6 +118,17 @@ class Swap:
             f"{what}WithFee(bytes32,bytes32,bytes32,uint256,uint40,bytes32,bytes32)",
             first, self.entry, self.payee, relay, not_before, signature[:32], signature[32:],
         )  # fmt: skip
+
+    def fee_digest(self, chain: int, contract: bytes, relay: bytes, not_before: int) -> bytes:
+        """What the receiver signs for a claim with a fee, the locker for a refund (EIP-712)."""
+        types = (
+            b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+        )
+        names = keccak(b"swapd HTLC") + keccak(b"1")
+        domain = keccak(keccak(types) + names + word(chain) + word(contract))
+        types = b"Fee(bytes32 slot,bytes32 value,address relayer,uint96 fee,uint40 notBefore)"
+        fee = word(relay[:20]) + word(relay[20:]) + word(not_before)
+        return keccak(b"\x19\x01" + domain + keccak(keccak(types) + self.key + self.value + fee))
 
     def lock_item(self) -> bytes:
         """This lock in a batch."""

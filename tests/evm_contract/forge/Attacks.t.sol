@@ -19,7 +19,7 @@ contract AttacksTest is Stage {
         bytes32 terms = bytes32(abi.encodePacked(bob, uint8(1), EXPIRY, DEADLINE, bytes1(0)));
         bytes memory data = abi.encodeCall(INativeLock.lock, (uint256(hashlock(s)), uint256(terms)));
         vm.prank(alice);
-        (bool ok,) = native.call{value: 1 << 96}(data);
+        (bool ok,) = native.call{value: (1 << 96) + 1}(data); // for one wei to who is beside Bob?
         no(ok);
         yes(lockNative(native, s, DEADLINE));
         yes(by(bob, native, claimOwn(s)));
