@@ -53,15 +53,19 @@ class RefundCall(NamedTuple):
 class AccountLedger(Ledger):
     """`slots` are the terms behind the slots' names."""
 
-    def __init__(self, *, start: int, interval: int, prefix: str, limit: int | None) -> None:
+    def __init__(
+        self, *, start: int, interval: int, prefix: str, limit: int | None, history: int = 20
+    ) -> None:
+        """`final_height` is what the chain itself calls final: whoever owns the ledger moves it."""
         self.slots: dict[Hashable, Slot] = {}
+        self.final_height = -1
         self._calls: dict[str, SimTx] = {}
         super().__init__(
             start=start,
             interval=interval,
             mempool_limit=limit,
             block_vsize=30_000_000,
-            history=20,
+            history=history,
             prefix=prefix,
         )
 

@@ -31,6 +31,16 @@ class Chain(Protocol):
     def paying(self, script: Hashable) -> Sequence[Paid]: ...
     def spender(self, ref: str) -> tuple[Tx, int] | None: ...
 
+    @property
+    def height(self) -> int: ...
+
+
+def is_final(chain: Chain, leg: Leg, depth: int) -> bool:
+    """By depth, or in a block that the chain itself calls final."""
+    if not leg.finality:
+        return depth >= leg.depth
+    return depth > 0 and chain.height - depth + 1 <= int(getattr(chain, "final_height", -1))
+
 
 class Truth(NamedTuple):
     """The two chains, by the leg that lies on them."""
@@ -48,8 +58,8 @@ def _final_lock(chain: Chain, leg: Leg) -> str:
     for paid in found:
         if paid.units != leg.units or paid.is_coinbase:
             continue
-        if paid.depth < leg.depth:
-            best = f"the lock is {paid.depth} deep, not {leg.depth}"
+        if not is_final(chain, leg, paid.depth):
+            best = f"the lock is {paid.depth} deep, and that is not final"
         elif chain.spender(paid.ref) is not None:
             best = "the lock is being spent"
         else:
@@ -116,7 +126,9 @@ def _deepest(chain: Chain, leg: Leg, kind: str, diary: Diary) -> int | None:
     its own leg only what it locked itself counts."""
     for paid in chain.paying(leg.script):
         spent = chain.spender(paid.ref)
-        if spent is None or spent[1] < leg.depth or witness_of(spent[0])[0] != kind:
+        if spent is None or not is_final(chain, leg, spent[1]):
+            continue
+        if witness_of(spent[0])[0] != kind:
             continue
         if kind == "refund" and not diary.is_own_lock(paid.ref):
             continue

@@ -60,11 +60,17 @@ def waiting(blocks: int, mean: int, risk: int) -> int:
 
 
 def _blocks(timing: str, leg: Leg, more: int, risk: int) -> int:
-    """On a chain with accounts: mined under stress, and so many blocks on top."""
+    """On a chain with accounts: mined under stress, and so many blocks on top; where the chain says
+    what is final, mined, and then the longer of that and those blocks."""
     mean = leg.pace[0] if leg.pace else 0
-    if timing == "regtest":
-        return (2 + more) * mean
-    return waiting(25 + more, mean, risk)
+
+    def wait(blocks: int) -> int:
+        return blocks * mean if timing == "regtest" else waiting(blocks, mean, risk)
+
+    mined = 2 if timing == "regtest" else 25
+    if leg.finality:
+        return wait(mined) + max(leg.finality, wait(more))
+    return wait(mined + more)
 
 
 def settle(timing: str, leg: Leg, risk: int) -> int:
@@ -79,7 +85,9 @@ def settle(timing: str, leg: Leg, risk: int) -> int:
 def claim(timing: str, leg: Leg, risk: int) -> int:
     """A claim mined and final, one reorganisation of depth - 1 included."""
     if leg.pace is not None:
-        return leg.pace[1] + leg.pace[2] + _blocks(timing, leg, 2 * leg.depth - 1, risk)
+        # What is final is not undone: only depth leaves room for a reorganisation.
+        more = leg.depth - 1 if leg.finality else 2 * leg.depth - 1
+        return leg.pace[1] + leg.pace[2] + _blocks(timing, leg, more, risk)
     mean, k, early = FIGURES[timing, leg.family]
     blocks = k + 2 * leg.depth - 7
     if timing == "regtest":

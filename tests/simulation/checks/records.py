@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 class Leg(NamedTuple):
     """One leg of a deal. `family` names its chain; `script` as its ledger knows it. `pace`, on a
-    chain with accounts: seconds a block takes under stress, of an early clock, of an outage."""
+    chain with accounts: seconds a block takes under stress, of an early clock, of an outage.
+    `finality`: seconds within which the chain calls a block final, where its word decides."""
 
     family: str
     script: Hashable
@@ -19,6 +20,7 @@ class Leg(NamedTuple):
     expiry: int
     depth: int
     pace: tuple[int, int, int] | None = None
+    finality: int = 0
 
 
 class Deal(NamedTuple):

@@ -7,6 +7,8 @@ import hashlib
 from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from protocol.swap import reading
 from protocol.swap.facts import ChainView, Conflict, LockSeen, Spend, SpendKind
 from protocol.swap.states import SignedLock
@@ -82,13 +84,27 @@ def _lock(side: "Side", ledger: AccountLedger, leg: LegName) -> LockSeen | None:
     if found is None:
         return None
     spend = _spend(side, ledger, leg, found)
+    if spend is not None:
+        spend = msgspec.structs.replace(spend, depth=_depth(side, ledger, leg, spend.depth))
     ref = ref_of(side, leg)
     if own and side._flashes:
         flash = side._flashes.pop(ref, None)
         spend = spend or (flash if found.depth else None)
     ours = own and reading.signed_lock(side.state) is not None
     txid = found.ref[: found.ref.rindex(":")]
-    return LockSeen(ref, found.units, found.depth, spend=spend, ours=ours, txid=txid)
+    depth = _depth(side, ledger, leg, found.depth)
+    return LockSeen(ref, found.units, depth, spend=spend, ours=ours, txid=txid)
+
+
+def _depth(side: "Side", ledger: AccountLedger, leg: LegName, blocks: int) -> int:
+    """As the adapter tells it: where the chain says what is final, the agreed depth is reached then
+    and not before."""
+    of = side.swap.leg(leg)
+    if not of.finality or not blocks:
+        return blocks
+    if ledger.height - blocks + 1 <= ledger.final_height:
+        return max(blocks, of.depth)
+    return max(1, min(blocks, of.depth - 1))
 
 
 def _is_late(ledger: AccountLedger, paid: Paid) -> bool:
@@ -129,8 +145,9 @@ def _conflict(side: "Side", ledger: AccountLedger) -> Conflict | None:
     spender = ledger.spender(lock.coins[0].ref)
     if spender is not None:
         tx, depth = spender
-        return None if (leg.script, leg.units) in tx.outputs else Conflict(tx.txid, depth)
-    late = ledger.late_blocks(_deadline(side, lock))
+        deep = _depth(side, ledger, side.own_leg, depth)
+        return None if (leg.script, leg.units) in tx.outputs else Conflict(tx.txid, deep)
+    late = _depth(side, ledger, side.own_leg, ledger.late_blocks(_deadline(side, lock)))
     return Conflict("", late) if late else None
 
 

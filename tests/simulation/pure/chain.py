@@ -26,9 +26,12 @@ def _mint(name: str, script: Hashable, units: int) -> SimTx:
     return SimTx(name, (), ((script, units),), 0, 100)
 
 
-def _accounts(family: str, weather: Weather, now: int) -> AccountLedger:
+def _accounts(family: str, weather: Weather, now: int, pace: Pace) -> AccountLedger:
     limit = 90_000_000 if weather.peak else None
-    return AccountLedger(start=now, interval=weather.mean, prefix=family[0], limit=limit)
+    history = 64 if pace.finality else 20
+    return AccountLedger(
+        start=now, interval=weather.mean, prefix=family[0], limit=limit, history=history
+    )
 
 
 class SimChain:
@@ -50,7 +53,7 @@ class SimChain:
         `early` seconds a block may be stamped ahead. `pace`: of a chain with accounts."""
         self.family = family
         self.weather = weather
-        self.accounts = _accounts(family, weather, work.now) if pace is not None else None
+        self.accounts = _accounts(family, weather, work.now, pace) if pace is not None else None
         self.ledger = self.accounts or Ledger(
             start=work.now,
             interval=weather.mean,
@@ -62,6 +65,9 @@ class SimChain:
             mint=_mint,
         )
         self._outage = pace.outage if pace is not None else 0
+        self.finality = pace.finality if pace is not None else 0
+        self._arrivals: dict[int, int] = {}
+        self._unfinal: list[tuple[int, str]] = []
         self._is_regtest = is_regtest
         self._demand = 1 if pace is None else 30
         self.touch: Callable[[str, object], None] = lambda _, __: None
@@ -281,14 +287,44 @@ class SimChain:
                 continue
             for name, depth in self._concerned(tx):
                 touch(name, None)
+                if self.finality:
+                    self._unfinal.append((height, name))
                 if depth > 1:
                     self._wakes.setdefault(height + depth - 1, []).append(name)
         for name in self._wakes.pop(height, ()):
             touch(name, None)
+        if self.finality:
+            self._finalize(height)
         while self._waiting and block.median_time > self._waiting[0][0]:
             touch(heapq.heappop(self._waiting)[1], None)
         for call in tuple(self.wants_blocks):
             call()
+
+    def _finalize(self, height: int) -> None:
+        """The chain's word on what is final moves on in steps: a block waits half to three quarters
+        of the agreed time for it."""
+        if self.accounts is None:
+            return
+        step = self.finality // 4
+        self._arrivals[height] = self._work.now
+        before = self._work.now // step * step - 2 * step
+        final = self.accounts.final_height
+        while final < height - 1 and self._arrivals.get(final + 1, 0) <= before:
+            final += 1
+        if final > self.accounts.final_height:
+            self.accounts.final_height = final
+            waiting, self._unfinal = self._unfinal, []
+            for at, name in waiting:
+                if at <= final:
+                    self.touch(name, None)
+                else:
+                    self._unfinal.append((at, name))
+
+    def undoable(self, count: int) -> int:
+        """How many of so many blocks a reorganisation may take: none that is final."""
+        if self.accounts is None or not self.finality:
+            return count
+        return min(count, self.ledger.height - self.accounts.final_height)
 
     # --- bad luck ---
 

@@ -86,7 +86,8 @@ def plain(name: str, terms: Terms, families: tuple[str, str]) -> Deal:
         script = ("htlc", name, "ip"[at])
         p = of.pace
         pace = None if p is None else (p.interval, p.early, p.outage)
-        return Leg(families[at], script, int(of.amount.units), of.expiry, of.depth, pace)
+        final = 0 if p is None else p.finality
+        return Leg(families[at], script, int(of.amount.units), of.expiry, of.depth, pace, final)
 
     return Deal(
         name=name,

@@ -8,13 +8,19 @@ from random import Random
 from types import MappingProxyType
 from typing import NamedTuple
 
+import msgspec
+
 from protocol.bitcoin.params import ChainParams, params_for
 from protocol.evm.params import EvmParams
+from protocol.swap.timelocks import FINALIZED_DEPTH
 from protocol.terms import Exposure, Pace, Timing
 
 FAMILIES = ("bitcoin", "litecoin")
 ACCOUNTS = ("ether", "other")
 """Chains with accounts."""
+
+FINALIZING = 0.35
+"""Share of chains with accounts whose own word says what is final."""
 
 UNITS_OF_ACCOUNTS = 1000
 """So many base units there for each of a chain of outputs: gas is counted in tens of thousands."""
@@ -140,6 +146,9 @@ def draw_mixed(seed: int) -> Setting:
             continue
         pace = Pace(10) if is_regtest else _pace(rng, setting.kind)
         depths[family] = rng.randint(2, 3) if is_regtest else rng.randint(2, 8)
+        if Random(f"final {seed} {family}").random() < FINALIZING:
+            pace = msgspec.structs.replace(pace, finality=60 if is_regtest else 1200)
+            depths[family] = 8 if is_regtest else FINALIZED_DEPTH
         paces[family] = pace
         weather[family] = Weather(
             mean=8 if is_regtest else pace.interval * rng.choice((3, 4)) // 4,

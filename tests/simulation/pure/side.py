@@ -432,8 +432,8 @@ def _is_unsettled(view: ChainView | None, *, own: bool) -> bool:
     """Something of ours waits for a block there, or the node for any: look at each."""
     if view is None or _NO_BLOCK in view.problems:
         return True
-    if view.conflict is not None and view.conflict.depth == 0:
-        return True
+    if view.conflict is not None and (view.conflict.depth == 0 or not view.conflict.txid):
+        return True  # no transaction of a later block tells that a deadline is long past
     ours = SpendKind.REFUND if own else SpendKind.CLAIM
     for lock in view.locks:
         if own and lock.depth == 0:

@@ -309,6 +309,7 @@ class World:
 
     def _reorganise(self, chain: SimChain, count: int) -> None:
         count = min(count, chain.ledger.height - 22)  # coins that were granted stay
+        count = chain.undoable(count)
         if count < 1:
             return
         since = chain.ledger.height - count
@@ -423,6 +424,8 @@ def _patience(deal: Deal, leg: Leg) -> list[tuple[int, int]]:
     """How long so many blocks take at most, by the rules' own assumption (c), for one leg."""
     if deal.timing == "regtest":
         return []
+    if leg.pace is not None and leg.finality:
+        return [(n, waiting(n, leg.pace[0], deal.risk)) for n in (25, leg.depth - 1)]
     if leg.pace is not None:
         depths = 25 + 2 * leg.depth - 1, 25 + leg.depth - 1
         return [(n, waiting(n, leg.pace[0], deal.risk)) for n in depths]
