@@ -1,6 +1,7 @@
 """Owns a blockchain with accounts and the HTLC contract, told in the words of `Ledger`.
 
-A nonce is an output that only its account spends: whoever replaces or kills spends the same one. A
+A nonce is an output that only its account spends: whoever replaces or kills spends the same one.
+Those of an account that are in an `order` are mined in it: the next waits for the one before. A
 transaction to the contract waits in the mempool as a *call* that spends nothing but its nonce; what
 it does is decided in the block that takes it, so that a call can be mined and come to nothing. In
 its block it stands as what it did: then books and checkers read it like any other transaction. A
@@ -56,10 +57,14 @@ class AccountLedger(Ledger):
     def __init__(
         self, *, start: int, interval: int, prefix: str, limit: int | None, history: int = 20
     ) -> None:
-        """`final_height` is what the chain itself calls final: whoever owns the ledger moves it."""
+        """`final_height` is what the chain itself calls final: whoever owns the ledger moves it.
+        `held_up` counts the times that a transaction waited for an earlier nonce."""
         self.slots: dict[Hashable, Slot] = {}
         self.final_height = -1
         self._calls: dict[str, SimTx] = {}
+        self.held_up = 0
+        self._orders: dict[Hashable, list[str]] = {}
+        self._places: dict[str, tuple[Hashable, int]] = {}
         super().__init__(
             start=start,
             interval=interval,
@@ -68,6 +73,11 @@ class AccountLedger(Ledger):
             history=history,
             prefix=prefix,
         )
+
+    def order(self, account: Hashable, refs: Sequence[str]) -> None:
+        """These are the nonces of an account, in their order."""
+        self._orders[account] = list(refs)
+        self._places.update({ref: (account, number) for number, ref in enumerate(refs)})
 
     # --- what is asked ---
 
@@ -112,6 +122,7 @@ class AccountLedger(Ledger):
     # --- blocks ---
 
     def _connect(self, time: int, txs: Sequence[SimTx], coinbase_to: Hashable) -> Block:
+        txs = self._in_order(txs)
         done: list[SimTx] = []
         made: dict[Hashable, str] = {}
         ended: set[str] = set()
@@ -124,6 +135,27 @@ class AccountLedger(Ledger):
         self.blocks[-1] = block
         return block
 
+    def _in_order(self, txs: Sequence[SimTx]) -> Sequence[SimTx]:
+        """Without those that an earlier nonce is still missing for, which wait on."""
+        if not self._orders:
+            return txs
+        left, found, used = list(txs), list[SimTx](), set[str]()
+        while True:
+            ready = [tx for tx in left if all(self._is_next(ref, used) for ref in tx.spends)]
+            if not ready:
+                self.held_up += len(left)
+                return found
+            found += ready
+            used.update(ref for tx in ready for ref in tx.spends)
+            left = [tx for tx in left if tx not in ready]
+
+    def _is_next(self, ref: str, used: set[str]) -> bool:
+        account, number = self._places.get(ref, (None, 0))
+        if number == 0:
+            return True
+        before = self._orders[account][number - 1]
+        return before in used or self.spend_in_block(before) is not None
+
     def _executed(self, tx: SimTx, time: int, made: dict[Hashable, str], ended: set[str]) -> SimTx:
         """What a transaction does in a block of `time`, after those that were `made` and `ended`
         in it."""
@@ -135,8 +167,8 @@ class AccountLedger(Ledger):
         terms = self.slots[call.slot]
         if isinstance(call, LockCall):
             if live or time > call.deadline:
-                kept = sum(units for _, units in tx.outputs)
-                return tx._replace(outputs=((tx.outputs[-1][0], kept),), raw=("failed",))
+                (_, units), (back, rest), *more = tx.outputs
+                return tx._replace(outputs=((back, units + rest), *more), raw=("failed",))
             made[call.slot] = f"{tx.txid}:0"
             return tx._replace(raw=("locked",))
         # A lock of this very block is not read yet: who claims so early pays for nothing.

@@ -11,6 +11,8 @@ from tests.simulation.accounts.ledger import (
     RefundCall,
     Slot,
 )
+from tests.simulation.checks.coins import Books
+from tests.simulation.checks.tokens import leaks
 from tests.simulation.ledger import SimTx
 from tests.simulation.recount import recount
 
@@ -163,3 +165,52 @@ def test_coins_are_conserved_whatever_was_called(bench: Bench) -> None:
     counted = recount(bench.chain.blocks)
     assert counted.faults == ()
     assert counted.total == counted.issued
+
+
+def test_the_nonces_of_an_account_are_mined_in_their_order() -> None:
+    chain = AccountLedger(start=START, interval=10, prefix="e", limit=None)
+    nonces = [chain.grant("account", 1_000_000)[0] for _ in range(3)]
+    chain.order("account", nonces)
+
+    def send(name: str, number: int, fee: int = FEE) -> SimTx:
+        out = (("account", 1_000_000 - fee),)
+        tx = SimTx(name, (nonces[number],), out, fee, 50_000)
+        assert chain.submit(tx) == ""
+        return tx
+
+    dear, cheap = send("dear", 2, 9 * FEE), send("cheap", 1)
+    block = chain.mine(chain.tip_time + 10)
+    assert {tx.txid for tx in block.txs} & {"dear", "cheap"} == set()
+    assert chain.held_up == 2
+    send("first", 0)
+    block = chain.mine(chain.tip_time + 10)
+    assert [tx.txid for tx in block.txs[1:]] == ["first", cheap.txid, dear.txid]
+    chain.undo(1)
+    chain.evict("first")
+    chain.mine(chain.tip_time + 10)
+    assert chain.depth(dear.txid) == 0, "what was in order before is not any more"
+
+
+def test_a_lock_that_comes_to_nothing_gives_the_token_back_and_keeps_the_gas() -> None:
+    chain = AccountLedger(start=START, interval=10, prefix="e", limit=None)
+    chain.slots[SLOT] = Slot(b"h" * 32, UNITS, EXPIRY, "receiver", "locker")
+    token, gas = chain.grant("locker", 2 * UNITS)[0], chain.grant("gas", 1_000_000)[0]
+    out = ((SLOT, UNITS), ("locker", UNITS), ("gas", 1_000_000 - FEE))
+    late = LockCall(SLOT, chain.tip_time)
+    assert chain.submit(SimTx("lock", (gas, token), out, FEE, 50_000, 0, late)) == ""
+    chain.mine(chain.tip_time + 10)
+    left = {(paid.ref, paid.units) for who in ("locker", "gas") for paid in chain.unspent(who)}
+    assert left == {("lock:0", 2 * UNITS), ("lock:1", 1_000_000 - FEE)}
+
+
+def test_a_token_that_pays_a_fee_is_noticed() -> None:
+    def told(*outputs: tuple[str, int]) -> list[str]:
+        chain = AccountLedger(start=START, interval=10, prefix="e", limit=None)
+        token, gas = chain.grant("locker", UNITS)[0], chain.grant("gas", 1_000_000)[0]
+        assert chain.submit(SimTx("tx", (gas, token), outputs, FEE, 50_000)) == ""
+        chain.mine(chain.tip_time + 10)
+        return list(leaks(Books(chain.blocks, {}, by_block_time=True), {"tx"}, {"gas"}))
+
+    assert told(("other", UNITS), ("gas", 1_000_000 - FEE)) == []
+    assert told(("other", UNITS - FEE), ("gas", 1_000_000)) != []
+    assert told(("other", UNITS + 1), ("gas", 1_000_000 - FEE - 1)) != []

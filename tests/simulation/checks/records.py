@@ -12,7 +12,8 @@ from typing import NamedTuple
 class Leg(NamedTuple):
     """One leg of a deal. `family` names its chain; `script` as its ledger knows it. `pace`, on a
     chain with accounts: seconds a block takes under stress, of an early clock, of an outage.
-    `finality`: seconds within which the chain calls a block final, where its word decides."""
+    `finality`: seconds within which the chain calls a block final, where its word decides;
+    `token`: fees are paid in another coin than the leg."""
 
     family: str
     script: Hashable
@@ -21,6 +22,7 @@ class Leg(NamedTuple):
     depth: int
     pace: tuple[int, int, int] | None = None
     finality: int = 0
+    token: bool = False
 
 
 class Deal(NamedTuple):

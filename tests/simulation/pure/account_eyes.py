@@ -4,7 +4,6 @@ Owns: the view of one leg there, as swapd's adapter would report it. Must not kn
 """
 
 import hashlib
-from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -27,18 +26,6 @@ if TYPE_CHECKING:
 
 PATIENCE = 3
 """Blocks that a version is given."""
-
-
-def gas_of(name: str, role: str) -> Hashable:
-    """The account that pays for the claims and refunds of one party of one swap."""
-    return ("gas", name, role)
-
-
-def gas_coin(side: "Side", ledger: AccountLedger) -> tuple[str, int]:
-    """The nonce that its next call takes, and what it can pay."""
-    for paid in ledger.unspent(gas_of(side.swap.name, side.diary.role), mempool=False):
-        return paid.ref, paid.units
-    return "", 0
 
 
 def ref_of(side: "Side", leg: LegName) -> str:
@@ -65,7 +52,7 @@ def view_of(
         fee_floor=fees[1],
         fee_increment=ledger.increment,
         fee_step_percent=BUMP_PERCENT,
-        fee_budget=gas_coin(side, ledger)[1],
+        fee_budget=side.world.gas[side.chain_of(leg).family],
         patience=PATIENCE,
         problems=problems,
         locks=(lock,) if lock is not None else (),
@@ -143,7 +130,7 @@ def _conflict(side: "Side", ledger: AccountLedger) -> Conflict | None:
         return None
     leg = side.swap.leg(side.own_leg)
     spender = ledger.spender(lock.coins[0].ref)
-    if spender is not None:
+    if spender is not None and not (spender[1] == 0 and spender[0].txid == lock.tx.txid):
         tx, depth = spender
         deep = _depth(side, ledger, side.own_leg, depth)
         return None if (leg.script, leg.units) in tx.outputs else Conflict(tx.txid, deep)

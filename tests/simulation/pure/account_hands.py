@@ -15,6 +15,7 @@ from tests.simulation.accounts.ledger import ClaimCall, LockCall, RefundCall
 from tests.simulation.checks import acting
 from tests.simulation.ledger import SimTx
 from tests.simulation.pure import account_eyes, hands
+from tests.simulation.pure.account_nonces import CLAIMS, LOCKS, account_of
 from tests.simulation.pure.chain import SimChain
 from tests.simulation.pure.daemon import NodeError
 
@@ -34,33 +35,34 @@ def lock(side: "Side", effect: BuildLock) -> Event:
     gas = sizes_of(side.agreement.own.amount.asset).lock
     fee = fee_of(effect.fee_rate, gas)
     if effect.replaces is None:
-        ref = side.daemon.free_coin(chain.family, leg.units + fee)
-        side.promised = frozenset((ref,))
+        ref = side.daemon.free_coin(chain.family, leg.units)
+        nonce = side.daemon.nonces[chain.family, LOCKS].give(side, "lock")
     else:
-        ref = effect.replaces.coins[0].ref
-    change = chain.units_of(ref) - leg.units - fee
-    if change < 0:
+        nonce, ref = side.world.archive[effect.replaces.tx.txid].spends
+    rest, change = chain.units_of(nonce) - fee, chain.units_of(ref) - leg.units
+    if rest < 0 or change < 0:
         raise NodeError("not enough")
-    out = ((leg.script, leg.units), (side.daemon.wallet, change))
+    account = account_of(side.daemon.name, LOCKS)
+    out = ((leg.script, leg.units), (side.daemon.wallet, change), (account, rest))
     call = LockCall(leg.script, reading.lock_gate(side.state))
-    tx = SimTx(hands.name_of(side, "lock"), (ref,), out, fee, gas, 0, call)
-    coins = (LockCoin(ref, chain.units_of(ref), b""),)
+    tx = SimTx(hands.name_of(side, "lock"), (nonce, ref), out, fee, gas, 0, call)
     signed = hands.signed(side, chain, tx, account_eyes.ref_of(side, side.own_leg))
-    return LockBuilt(SignedLock(signed, coins))
+    return LockBuilt(SignedLock(signed, (LockCoin(nonce, leg.units, b""),)))
 
 
 def kill(side: "Side", effect: BuildKill) -> Event | None:
-    """A payment to ourselves with the nonce of the lock."""
+    """A payment to ourselves with the nonce of the lock: what it would have locked stays."""
     found, chain = signed_lock(side.state), side.own
     hands.require_node(side, chain)
     if found is None:
         return None
-    gas, ref = sizes_of(side.agreement.own.amount.asset).kill, found.coins[0].ref
-    fee = fee_of(effect.fee_rate, gas)
-    left = chain.units_of(ref) - fee
-    if left < 0 or fee > side.swap.leg(side.own_leg).units:
+    gas, nonce = sizes_of(side.agreement.own.amount.asset).kill, found.coins[0].ref
+    fee, leg = fee_of(effect.fee_rate, gas), side.swap.leg(side.own_leg)
+    rest = chain.units_of(nonce) - fee
+    if rest < 0 or (fee > leg.units and not leg.token):
         raise NodeError("too dear")
-    tx = SimTx(hands.name_of(side, "kill"), (ref,), ((side.daemon.wallet, left),), fee, gas)
+    out = ((account_of(side.daemon.name, LOCKS), rest),)
+    tx = SimTx(hands.name_of(side, "kill"), (nonce,), out, fee, gas)
     return KillBuilt(hands.signed(side, chain, tx, found.tx.ref))
 
 
@@ -89,10 +91,11 @@ def refund(side: "Side", effect: BuildRefund) -> Event:
 def _call(
     side: "Side", chain: SimChain, what: str, fee: int, gas: int, call: ClaimCall | RefundCall
 ) -> SimTx:
-    if chain.accounts is None:
-        raise NodeError("no accounts")
-    ref, units = account_eyes.gas_coin(side, chain.accounts)
+    nonce = side.daemon.nonces[chain.family, CLAIMS].give(side, what)
+    units = chain.units_of(nonce)
     if units < fee:
         raise NodeError("not enough for gas")
-    account = account_eyes.gas_of(side.swap.name, side.diary.role)
-    return SimTx(hands.name_of(side, what), (ref,), ((account, units - fee),), fee, gas, 0, call)
+    name = hands.name_of(side, what)
+    chain.payers[name] = side.daemon.name
+    account = account_of(side.daemon.name, CLAIMS)
+    return SimTx(name, (nonce,), ((account, units - fee),), fee, gas, 0, call)

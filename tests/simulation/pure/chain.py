@@ -80,6 +80,8 @@ class SimChain:
         self.censoring: dict[str, None] = {}
         self.smothered: dict[str, None] = {}
         self.budgets: dict[tuple[str, str], int] = {}
+        self.payers: dict[str, str] = {}
+        self.keepers: list[Callable[[], None]] = []
         self.budget = 0
         self.origin: dict[str, tuple[str, str, str]] = {}
         self._rng = rng
@@ -234,13 +236,18 @@ class SimChain:
             if purpose == "lock" and name in self.smothered and lifted is None:
                 found.append(txid)  # a lock may hang for as long as it pleases them: rule 1
             elif name in self.censoring and who == "honest":
-                left = self.budgets.setdefault((name, purpose), self.budget)
+                left = self.budgets.setdefault(self._budget_of(txid), self.budget)
                 if left > 0:
                     found.append(txid)
-        for key in {self.origin[txid][::2]: None for txid in found}:
+        for key in {self._budget_of(txid): None for txid in found}:
             if key in self.budgets:
                 self.budgets[key] -= 1
         return found
+
+    def _budget_of(self, txid: str) -> tuple[str, str]:
+        """Whose patience is used up: what holds up one call of an account holds up the others."""
+        name, _, purpose = self.origin[txid]
+        return (self.payers[txid], "account") if txid in self.payers else (name, purpose)
 
     def _mine_for_friends(self, exclude: Sequence[str]) -> None:
         """A block with what no mempool has seen, whatever it pays."""
@@ -297,6 +304,8 @@ class SimChain:
             self._finalize(height)
         while self._waiting and block.median_time > self._waiting[0][0]:
             touch(heapq.heappop(self._waiting)[1], None)
+        for keep in self.keepers:
+            keep()
         for call in tuple(self.wants_blocks):
             call()
 

@@ -9,8 +9,10 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from protocol.swap.pending import holds_coins
+from protocol.swap.reading import signed_lock
 
 if TYPE_CHECKING:
+    from tests.simulation.pure.account_nonces import Nonces
     from tests.simulation.pure.side import Side
     from tests.simulation.pure.world import World
 
@@ -42,6 +44,7 @@ class Daemon:
         self.latency = latency
         self.sides: list[Side] = []
         self.coins: dict[str, list[str]] = {}
+        self.nonces: dict[tuple[str, str], Nonces] = {}
         self.trouble: dict[str, str] = {}
         self.is_up = True
         self.disk_full = False
@@ -107,6 +110,9 @@ class Daemon:
         for side in self.sides:
             if not side.is_closed:
                 promised.update(holds_coins(side.state))
+                lock = signed_lock(side.state)
+                if lock is not None:  # a nonce stands for what is sent with it
+                    promised.update(self.world.archive[lock.tx.txid].spends)
         for ref in self.coins[family]:
             output = ledger.output(ref)
             if ref in promised or output is None or output[1] < units or ledger.spender(ref):

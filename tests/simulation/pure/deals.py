@@ -8,6 +8,7 @@ from random import Random
 from typing import NamedTuple
 
 from protocol.amounts import Amount, Units
+from protocol.kinds import pays_own_fees
 from protocol.signing import PublicKey, Signature
 from protocol.swap.agreement import Agreement
 from protocol.swap.timelocks import Schedule, schedule
@@ -53,7 +54,7 @@ def agree(setting: Setting, number: int, t0: int) -> Agreed:
     units = [setting.least(family) * rng.randint(100, 900) // 100 for family in families]
 
     def leg(at: int, expiry: int) -> LegTerms:
-        amount = Amount(params[at].asset_id, Units(units[at]))
+        amount = Amount(setting.asset(families[at]), Units(units[at]))
         keys = [bytes([2, at, side]) + number.to_bytes(30, "big") for side in (0, 1)]
         pace = setting.paces.get(families[at])
         kind = Kind.P2WSH if pace is None else Kind.EVM
@@ -87,7 +88,9 @@ def plain(name: str, terms: Terms, families: tuple[str, str]) -> Deal:
         p = of.pace
         pace = None if p is None else (p.interval, p.early, p.outage)
         final = 0 if p is None else p.finality
-        return Leg(families[at], script, int(of.amount.units), of.expiry, of.depth, pace, final)
+        token = p is not None and not pays_own_fees(of.amount.asset)
+        units = int(of.amount.units)
+        return Leg(families[at], script, units, of.expiry, of.depth, pace, final, token)
 
     return Deal(
         name=name,

@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from protocol.assets import AssetId
 from protocol.bitcoin.params import ChainParams, params_for
+from protocol.evm.address import checksummed
 from protocol.evm.params import EvmParams
 from protocol.swap.timelocks import FINALIZED_DEPTH
 from protocol.terms import Exposure, Pace, Timing
@@ -18,6 +20,10 @@ from protocol.terms import Exposure, Pace, Timing
 FAMILIES = ("bitcoin", "litecoin")
 ACCOUNTS = ("ether", "other")
 """Chains with accounts."""
+
+TOKEN = checksummed(bytes.fromhex("7a" * 20))
+TOKENS = 0.4
+"""Share of chains with accounts on which a token is swapped."""
 
 FINALIZING = 0.35
 """Share of chains with accounts whose own word says what is final."""
@@ -84,6 +90,7 @@ class Setting(NamedTuple):
     least_units: int
     families: tuple[str, str] = FAMILIES
     paces: Mapping[str, Pace] = MappingProxyType({})
+    tokens: tuple[str, ...] = ()
 
     def params(self, family: str) -> ChainParams | EvmParams:
         """Of one of the two chains."""
@@ -92,6 +99,13 @@ class Setting(NamedTuple):
             number = (31337 if is_regtest else 4_242_424_242) + ACCOUNTS.index(family)
             return EvmParams(number, family)
         return params_for(family, self.kind.network)
+
+    def asset(self, family: str) -> AssetId:
+        """What is swapped there: the chain's own coin, or a token."""
+        params = self.params(family)
+        if family not in self.tokens:
+            return AssetId(params.asset_id)
+        return AssetId(f"{params.chain_id}/erc20:{TOKEN}")
 
     def least(self, family: str) -> int:
         """The least units of a leg there."""
@@ -161,7 +175,10 @@ def draw_mixed(seed: int) -> Setting:
             evictions=0 if calm else rng.choice((0, 3, 10)),
             replaces=True,
         )
-    return setting._replace(families=families, depths=depths, weather=weather, paces=paces)
+    tokens = tuple(f for f in paces if Random(f"token {seed} {f}").random() < TOKENS)
+    return setting._replace(
+        families=families, depths=depths, weather=weather, paces=paces, tokens=tokens
+    )
 
 
 def _pace(rng: Random, kind: Kind) -> Pace:

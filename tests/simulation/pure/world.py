@@ -22,17 +22,18 @@ from protocol.swap.facts import Spend, SpendKind
 from protocol.swap.reading import seen_within
 from protocol.terms import LegName, Role, Timing
 from tests.simulation.accounts.ledger import ClaimCall, Slot
-from tests.simulation.checks import coins, ends
+from tests.simulation.checks import coins, ends, tokens
 from tests.simulation.checks.doors import FIGURES, Doors, doors, judge_terms, waiting
 from tests.simulation.checks.records import Deal, Diary, Leg
 from tests.simulation.ledger import SimTx
 from tests.simulation.pure import account_eyes, deals
+from tests.simulation.pure.account_nonces import CLAIMS, LOCKS, Nonces, account_of
 from tests.simulation.pure.chain import SimChain
 from tests.simulation.pure.clockwork import Clockwork
 from tests.simulation.pure.daemon import Daemon
 from tests.simulation.pure.market import Market
 from tests.simulation.pure.rogue import Rogue
-from tests.simulation.pure.setting import ACCOUNTS, START, Setting, draw, draw_mixed
+from tests.simulation.pure.setting import START, Setting, draw, draw_mixed
 from tests.simulation.pure.side import Side, read_spend
 from tests.simulation.pure.trouble import Trouble, by_hand
 from tests.simulation.result import Result
@@ -115,6 +116,7 @@ class World:
         self.work = Clockwork(START)
         self.archive: dict[str, SimTx] = {}
         self.swaps: list[Swap] = []
+        self.gas: dict[str, int] = {}
         self.violated: tuple[int, str] | None = None
         self._rng = Random(f"world {seed}")
         self._open = 0
@@ -229,12 +231,9 @@ class World:
                     continue
                 enough = setting.least(leg.family) * 12 + 300_000
                 coin(leg.family, daemon.wallet, enough, daemon.coins[leg.family])
-                for family in ACCOUNTS:
-                    if family in families:  # what its calls are paid from
-                        gas = setting.least(family) * rng.choice((1, 4))
-                        coin(family, account_eyes.gas_of(swap.name, role.value), gas, [])
                 self._open += 1
                 self.work.at(each.deal.t0, self._beginner(swap, role, daemon))
+        self._grant_nonces(coin, len(agreed))
         for family in families:
             chain = self.chains[family]
             chain.touch = self._touch
@@ -242,8 +241,29 @@ class World:
             chain.ledger.issue(grant, START + 1)
             for index, owner in enumerate(owners[family]):
                 owner.append(f"{grant.txid}:{index}")
+            if chain.accounts is not None:
+                for daemon in self.daemons:
+                    for which in (LOCKS, CLAIMS):
+                        nonces = daemon.nonces[family, which]
+                        chain.accounts.order(nonces.account, nonces.refs)
             chain.start()
         self._by_name = {swap.name: swap for swap in self.swaps}
+
+    def _grant_nonces(
+        self, coin: Callable[[str, object, int, list[str]], None], swaps: int
+    ) -> None:
+        """Two accounts for each daemon, and what their calls are paid from."""
+        rng = Random(f"gas {self.setting.seed}")
+        for family in self.families:
+            chain = self.chains[family]
+            self.gas[family] = self.setting.least(family) * rng.choice((1, 4))
+            for daemon in self.daemons if chain.accounts is not None else ():
+                for which in (LOCKS, CLAIMS):
+                    nonces = Nonces(daemon, chain, which)
+                    daemon.nonces[family, which] = nonces
+                    chain.keepers.append(nonces.keep)
+                    for _ in range(3 * swaps):
+                        coin(family, nonces.account, self.gas[family], nonces.refs)
 
     def _slots(self, swap: Swap, seeds: Mapping[Role, Hashable]) -> None:
         """What the contracts of both legs commit to; a rogue's coins go to its wallet."""
@@ -263,8 +283,9 @@ class World:
 
     def _beginner(self, swap: Swap, role: Role, daemon: Daemon) -> Callable[[], None]:
         def begin() -> None:
-            gas = account_eyes.gas_of(swap.name, role.value)
-            pays = {daemon.wallet, daemon.seed} | ({gas} if self.setting.paces else set())
+            pays = {daemon.wallet, daemon.seed}
+            if self.setting.paces:
+                pays |= {account_of(daemon.name, which) for which in (LOCKS, CLAIMS)}
             diary = Diary(swap.deal, role.value, frozenset(pays))
             agreement = deals.agreement(swap.terms, role, daemon.wall)
             side = Side(daemon, swap, agreement, diary)
@@ -407,6 +428,11 @@ class World:
         for family, book in books.items():
             for fault in book.faults:
                 yield f"{family}: {fault}"
+        gas = {account_of(d.name, which) for d in self.daemons for which in (LOCKS, CLAIMS)}
+        for family in self.setting.tokens:
+            diaries = [side.diary for swap in self.swaps for side in swap.sides]
+            sent = {txid for diary in diaries for _, what, txid, _ in diary.sent if what != "kill"}
+            yield from (f"{family}: {leak}" for leak in tokens.leaks(books[family], sent, gas))
         for swap in self.swaps:
             for wrong in judge_terms(swap.deal):
                 yield f"{swap.name}: {wrong}"
@@ -439,6 +465,13 @@ def run(seed: int, *, tell: bool = False, always: bool = False, mixed: bool = Fa
     world = World(seed, tell=tell, always=always, mixed=mixed)
     world.run()
     world.tallies[f"timing {world.setting.kind.name}"] += world.setting.swaps
+    for family, chain in world.chains.items():
+        if chain.accounts is not None:
+            world.tallies["blocks that a call waited behind another nonce"] += (
+                chain.accounts.held_up
+            )
+            world.tallies["chains that say what is final"] += bool(chain.finality)
+            world.tallies["tokens"] += family in world.setting.tokens
     return Result(
         seed, world.setting.swaps, tuple(world.violations()), tuple(world.story), world.tallies
     )
