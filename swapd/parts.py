@@ -86,6 +86,7 @@ def connect_evm(
             decimals=token.decimals,
             symbol=token.symbol,
             implementation=token.implementation,
+            gas=token.gas,
         )
         for token in config.tokens
     )

@@ -43,6 +43,7 @@ _REMEDIES: Final = {
         "depths in the configuration instead"
     ),
     Trouble.GAS_LOW: "send some of the chain's coin to that account (`swapd evm accounts`)",
+    Trouble.GAS_LIMIT: "raise gas in the token's section of the configuration, then restart",
     Trouble.CONTRACT_MISSING: "`swapd evm deploy` puts it there, once for everybody",
     Trouble.CONTRACT_WRONG: (
         "lock nothing on this chain, and look whether the endpoints are honest: by its address the "

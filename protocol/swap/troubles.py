@@ -33,6 +33,7 @@ class Trouble(enum.StrEnum):
     NOT_FINALIZING = "not_finalizing"
     FINALITY_UNKNOWN = "finality_unknown"
     GAS_LOW = "gas_low"
+    GAS_LIMIT = "gas_limit"
     CONTRACT_MISSING = "contract_missing"
     CONTRACT_WRONG = "contract_wrong"
     TOKEN_WRONG = "token_wrong"  # noqa: S105 - a token of a chain
@@ -61,6 +62,7 @@ END_NOT_TOLD: Final = "the slot of the lock was used again"
 NOTHING_FINAL: Final = "the chain has finalized nothing for"
 NO_FINALITY: Final = "names no finalized block"
 NO_GAS: Final = "for gas in"
+TOO_LITTLE_GAS: Final = "more than its limit of"
 NO_CONTRACT: Final = "there is no HTLC contract"
 OTHER_CODE: Final = "is not our HTLC contract"
 RIGHT_ADDRESS: Final = "is that the right address?"
@@ -95,6 +97,7 @@ _PHRASES: Final[tuple[tuple[str, Trouble], ...]] = (
     (NOTHING_FINAL, Trouble.NOT_FINALIZING),
     (NO_FINALITY, Trouble.FINALITY_UNKNOWN),
     (NO_GAS, Trouble.GAS_LOW),
+    (TOO_LITTLE_GAS, Trouble.GAS_LIMIT),
     (PAUSED, Trouble.TOKEN_PAUSED),
     (BARRED, Trouble.TOKEN_BARRED),
     (CODE_REPLACED, Trouble.TOKEN_REPLACED),

@@ -122,6 +122,7 @@ def _token(at: Key, name: str, section: TokenSection, tell: Tell) -> TokenChoice
         decimals=section.decimals,
         symbol=section.symbol,
         implementation=leads,
+        gas=section.gas,
     )
 
 

@@ -57,13 +57,15 @@ class NamedAsset(Struct, frozen=True, kw_only=True):
 
 
 class TokenChoice(Struct, frozen=True, kw_only=True):
-    """A token that is swapped: its address, what it must say of itself, where its proxy leads."""
+    """A token that is swapped: its address, what it must say of itself, where its proxy leads,
+    the gas limit of its locks, claims and refunds."""
 
     ticker: str
     address: bytes
     decimals: int
     symbol: str
     implementation: bytes | None
+    gas: int
 
 
 class EvmChainConfig(Struct, frozen=True, kw_only=True):

@@ -35,6 +35,7 @@ class TokenSection(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     decimals: Annotated[int, Meta(ge=0, le=36)]
     symbol: Annotated[str, Meta(min_length=1, max_length=32)]
     implementation: Text | None = None
+    gas: Annotated[int, Meta(ge=100_000, le=10_000_000)] = 250_000
     minimum: Text
     maximum: Text | None = None
     max_locked: Text | None = None

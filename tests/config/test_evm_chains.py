@@ -127,3 +127,16 @@ def test_a_chain_is_configured_once(tmp_path: Path) -> None:
 def test_a_token_without_a_smallest_swap_is_refused(tmp_path: Path) -> None:
     said = refused(tmp_path, ETH + TOKEN.replace('minimum = "100"', ""))
     assert "evm.eth.tokens.usdc.minimum: this has to be said" in said
+    nothing = refused(tmp_path, ETH + TOKEN.replace('minimum = "100"', 'minimum = "0"'))
+    assert "evm.eth.tokens.usdc.minimum" in nothing
+    assert "'0' is nothing" in nothing
+
+
+def test_the_gas_of_a_token_is_stated_within_bounds(tmp_path: Path) -> None:
+    dear = TOKEN.replace('minimum = "100"', 'minimum = "100"\ngas = 600_000')
+    [chain] = config(tmp_path, ETH + dear).evm
+    assert [token.gas for token in chain.tokens] == [600_000]
+    [chain] = config(tmp_path, ETH + TOKEN).evm
+    assert [token.gas for token in chain.tokens] == [250_000]
+    little = TOKEN.replace('minimum = "100"', 'minimum = "100"\ngas = 21_000')
+    assert "evm.eth.tokens.usdc.gas" in refused(tmp_path, ETH + little)

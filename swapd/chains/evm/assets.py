@@ -22,11 +22,19 @@ from protocol.evm.keccak import keccak256
 from protocol.evm.legs import contract_of
 from protocol.swap import troubles
 from swapd.chains.answers import BadAnswer
-from swapd.chains.evm.answers import Header, amount, data, word
+from swapd.chains.evm.answers import Header, amount, data, quantity, word
 from swapd.chains.evm.config import TokenConfig
+from swapd.chains.evm.contract import GAS_BESIDE, GAS_NATIVE, GAS_PLAIN
 from swapd.chains.evm.rpc import Call
 from swapd.chains.evm.sources import Refusal, Sources
 from swapd.ports import Memory, NodeMisconfigured
+
+NOBODY: Final = bytes.fromhex("00000000000000000000000000000000000000ff")
+ASKED_EVERY: Final = 100
+"""Blocks between two looks at what a transfer takes."""
+
+FIRST_UNITS: Final = 45_000
+"""Two balances that were zero: a transfer of nothing, which is asked about, writes none."""
 
 MAX_CODE: Final = 24_576
 """EIP-170."""
@@ -66,6 +74,8 @@ class Asset:
         self.contract = contract_of(self.token)
         self._memory = memory
         self._judged: tuple[bytes, tuple[str, ...]] | None = None
+        self.gas = GAS_NATIVE if token is None else token.gas
+        self._dear: tuple[int, str] | None = None
 
     @property
     def name(self) -> str:
@@ -142,6 +152,7 @@ class Asset:
             except NodeMisconfigured as error:
                 found.append(str(error))
             found += await self._switches(block)
+            found += await self._dearness(block)
             self._judged = (block.hash, tuple(found))
         return (*self._judged[1], *await self._listed(block, parties))
 
@@ -158,6 +169,32 @@ class Asset:
                 f"{_shown(expected)}; if that is right, say so as its implementation"
             )
         return found
+
+    async def _dearness(self, block: Header) -> list[str]:
+        """A token whose transfer takes more than a claim's limit leaves: the claim would fail with
+        its preimage shown. Asked now and then, of a transfer that anybody could make: a hint, and
+        only ever a reason to wait."""
+        if self.config is None:
+            return []
+        if self._dear is None or abs(block.number - self._dear[0]) >= ASKED_EVERY:
+            moved = {
+                "from": "0x" + self.contract.hex(),
+                "to": "0x" + self.config.address.hex(),
+                "data": "0x" + calls.transfer(NOBODY, 0).hex(),
+            }
+            told = await self._sources.hints(("eth_estimateGas", (moved,)))
+            taken = [quantity(each) for [each] in told if isinstance(each, str)]
+            self._dear = block.number, self._too_dear(max(taken, default=0))
+        return [self._dear[1]] if self._dear[1] else []
+
+    def _too_dear(self, transfer: int) -> str:
+        needed = max(0, transfer - GAS_PLAIN) + FIRST_UNITS + GAS_BESIDE
+        if needed <= self.gas:
+            return ""
+        return (
+            f"a claim of {self.name} may take {needed} gas, {troubles.TOO_LITTLE_GAS} {self.gas}: "
+            "raise gas in its section of the configuration"
+        )
 
     async def _expected(self, leads: bytes) -> bytes:
         """Where its proxy must lead: as configured, else as it did when it was first seen."""

@@ -21,7 +21,7 @@ from swapd.chains.evm import proofs
 from swapd.chains.evm.accounts import CLAIMS, LOCKS
 from swapd.chains.evm.assets import Asset
 from swapd.chains.evm.config import TokenConfig
-from swapd.chains.evm.contract import GAS_NATIVE, GAS_TOKEN, LockTerms, lock_terms
+from swapd.chains.evm.contract import LockTerms, lock_terms
 from swapd.chains.evm.funding import Funding
 from swapd.chains.evm.health import NodeInfo
 from swapd.chains.evm.node import EvmNode
@@ -73,7 +73,7 @@ class EvmChain:
         self._funding = Funding(node, self.on_chain)
         self.relay: EvmRelay | None = None
         if node.relay is not None:
-            self.relay = EvmRelay(node, is_token=token is not None)
+            self.relay = EvmRelay(node, self._gas)
         self._slots: Slots | None = None
         if node.accounts is not None:
             locker = node.accounts[LOCKS].address
@@ -152,7 +152,8 @@ class EvmChain:
     def _terms(self, leg: LegTerms, hashlock: bytes) -> LockTerms:
         if leg.amount.asset != self.asset:
             raise ValueError(f"a leg of {leg.amount.asset} is none of {self.asset}")
-        return lock_terms(leg, hashlock, contract=self.on_chain.contract, token=self.on_chain.token)
+        contract, token = self.on_chain.contract, self.on_chain.token
+        return lock_terms(leg, hashlock, contract=contract, token=token, gas=self._gas)
 
     def watch(self, watch: LegWatch) -> None:
         """Starts or replaces a watch. Raises ValueError for terms that no lock may have."""
@@ -256,7 +257,7 @@ class EvmChain:
 
     @property
     def _gas(self) -> int:
-        return GAS_NATIVE if self.on_chain.token is None else GAS_TOKEN
+        return self.on_chain.gas
 
     async def fund(
         self,

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from protocol.evm.params import EvmParams
 from protocol.terms import Pace
+from swapd.chains.evm.contract import GAS_TOKEN
 
 
 class EndpointConfig(Struct, frozen=True, kw_only=True):
@@ -22,13 +23,15 @@ class EndpointConfig(Struct, frozen=True, kw_only=True):
 
 class TokenConfig(Struct, frozen=True, kw_only=True):
     """A token by its address (20 bytes). What its contract says of `decimals` and `symbol` must be
-    what is written here. `implementation`: where its proxy must lead, None where nobody said."""
+    what is written here. `implementation`: where its proxy must lead, None where nobody said.
+    `gas`: the limit of a lock, claim or refund."""
 
     address: bytes
     ticker: str
     decimals: int
     symbol: str
     implementation: bytes | None = None
+    gas: int = GAS_TOKEN
 
 
 class EvmConfig(Struct, frozen=True, kw_only=True):

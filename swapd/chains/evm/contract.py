@@ -4,7 +4,9 @@ Owns: `LockTerms`, names of locks and of the coins that kill them, gas limits, p
 Must not know: nodes. The contract's words are `protocol.evm.slots` and `calls`.
 
 Gas limits are fixed, so that nothing is ever estimated with a preimage (safety rule 7): what the
-contract needs at its dearest, and for tokens what a proxy with checks of its own may add.
+contract needs at its dearest, and for tokens what a proxy with checks of its own may add. What a
+transfer of a token takes is looked at before anything is locked (`Asset`), so that no claim fails
+for want of gas.
 """
 
 import hashlib
@@ -24,6 +26,8 @@ GAS_TRANSFER: Final = 60_000
 GAS_NATIVE: Final = 90_000
 GAS_TOKEN: Final = 250_000
 GAS_APPROVE: Final = 120_000
+GAS_BESIDE: Final = 60_000
+"""Of a token's lock, claim or refund: all but the transfer, and room for a first-time receiver."""
 
 MAX_SCAN: Final = 64 * 1024
 """Bytes of calldata that are searched for a preimage."""
@@ -31,12 +35,14 @@ MAX_SCAN: Final = 64 * 1024
 
 class LockTerms(Struct, frozen=True):
     """One leg. `contract` is the HTLC's address, `token` the token's, None for the chain's own
-    coin; `finalized`: the chain's own word on what is final decides its depth."""
+    coin; `finalized`: the chain's own word on what is final decides its depth; `gas`: the limit of
+    a lock, claim or refund."""
 
     swap: SlotTerms
     contract: bytes
     token: bytes | None
     finalized: bool
+    gas: int = GAS_NATIVE
 
     @property
     def key(self) -> bytes:
@@ -48,11 +54,6 @@ class LockTerms(Struct, frozen=True):
         """The name of the lock: contract, slot, and the value that its terms put there."""
         slot = f"{self.swap.locker.hex()}{self.swap.slot:02x}"
         return f"0x{self.contract.hex()}:{slot}:{live_value(self.swap).hex()}"
-
-    @property
-    def gas(self) -> int:
-        """The limit of a lock, claim or refund."""
-        return GAS_NATIVE if self.token is None else GAS_TOKEN
 
     def lock_call(self, deadline: int) -> tuple[int, bytes]:
         """Value and data."""
@@ -72,7 +73,12 @@ class LockTerms(Struct, frozen=True):
 
 
 def lock_terms(
-    leg: LegTerms, hashlock: bytes, *, contract: bytes, token: bytes | None
+    leg: LegTerms,
+    hashlock: bytes,
+    *,
+    contract: bytes,
+    token: bytes | None,
+    gas: int = GAS_NATIVE,
 ) -> LockTerms:
     """Raises ValueError for a leg of another kind, or one that no lock may have."""
     if leg.kind is not Kind.EVM or len(leg.refund_key) != 21 or len(leg.claim_key) != 20:
@@ -90,7 +96,7 @@ def lock_terms(
     except DecodeError as error:
         raise ValueError(str(error)) from None
     finalized = leg.pace is not None and leg.pace.finality > 0
-    return LockTerms(swap, contract, token, finalized)
+    return LockTerms(swap, contract, token, finalized, gas)
 
 
 def coin_of(account: bytes, nonce: int) -> str:

@@ -271,7 +271,7 @@ class Funding:
         else:
             units = have.claim_units
             data = calls.transfer(to, units)
-            call = Call(self._asset.token, 0, data, GAS_APPROVE, "sweep")
+            call = Call(self._asset.token, 0, data, self._gas_beside, "sweep")
         if units <= 0:
             msg = f"there is no {self._asset.name} in {self._where(CLAIMS)} beyond what gas needs"
             raise InsufficientFunds(msg, confirmed=0, unconfirmed=0)
@@ -280,6 +280,11 @@ class Funding:
         built = await claims.build(call, purpose, used=used, rate=rate, price=info.price)
         return self._signed(built, (coin_of(claims.address, built.nonce),))
 
+    @property
+    def _gas_beside(self) -> int:
+        """The limit of a plain call of the token: a dear one may need as much as a claim."""
+        return max(GAS_APPROVE, self._asset.gas)
+
     async def keep_allowance(self, info: NodeInfo) -> None:
         """Lets the contract draw the token, once there is gas to say so. It has no owner and draws
         only what a lock of ours names."""
@@ -287,12 +292,12 @@ class Funding:
             return
         have = await self.holdings(info.head)
         price = info.price
-        if have.allowance >= ENOUGH or have.lock_gas < GAS_APPROVE * (price.next_rate // PER):
+        if have.allowance >= ENOUGH or have.lock_gas < self._gas_beside * (price.next_rate // PER):
             return
         await self._asset.require_contract(info.head)
         locks = self.accounts()[LOCKS]
         data = calls.approve(self._asset.contract, UNLIMITED)
-        call = Call(self._asset.token, 0, data, GAS_APPROVE, "approve")
+        call = Call(self._asset.token, 0, data, self._gas_beside, "approve")
         purpose = f"approve:{self._asset.contract.hex()}"
         used = await self._node.used(locks.address)
         known = locks.nonces.of(purpose)

@@ -10,11 +10,10 @@ from protocol.evm.address import checksummed
 from protocol.tower.progress import Order
 from swapd.chains.evm.accounts import Account, Call
 from swapd.chains.evm.answers import Header, amount
-from swapd.chains.evm.contract import GAS_NATIVE, GAS_TOKEN, coin_of
+from swapd.chains.evm.contract import coin_of
 from swapd.chains.evm.fees import PER
 from swapd.chains.evm.node import EvmNode
-from swapd.chains.evm.rpc import RpcError
-from swapd.ports import ChainError, InsufficientFunds, NodeUnreachable, SignedTx
+from swapd.ports import ChainError, InsufficientFunds, SignedTx
 
 GAS_PAYMENT: Final = 60_000
 """What a fee may add to the limit of a call: its signature, and a payment to a new account."""
@@ -23,12 +22,12 @@ GAS_PAYMENT: Final = 60_000
 class EvmRelay:
     """See `swapd.ports.Relay`. Of one asset."""
 
-    def __init__(self, node: EvmNode, *, is_token: bool) -> None:
+    def __init__(self, node: EvmNode, gas: int) -> None:
         """Raises ChainError for a node without an account to pay from."""
         if node.relay is None:
             raise ChainError("here is no account that pays for others")
         self._node, self._own = node, node.relay
-        self.gas = (GAS_TOKEN if is_token else GAS_NATIVE) + GAS_PAYMENT
+        self.gas = gas + GAS_PAYMENT
         self.account = self._own.address
         self.allowance = node.config.gas_reserve
 
@@ -69,6 +68,4 @@ async def balance(node: EvmNode, account: Account, block: Header) -> int:
     """What an account has at a block, in wei."""
     where = "0x" + account.address.hex()
     [answer] = await node.sources.at(block, [("eth_getBalance", (where,))])
-    if isinstance(answer, RpcError):
-        raise NodeUnreachable(f"block {block.number} can't be asked about: {answer.message}")
     return amount(answer)

@@ -12,7 +12,7 @@ from protocol.terms import Pace
 from swapd.chains.evm import EndpointConfig, EvmChain
 from swapd.doctor import clock, nodes
 from swapd.engine.operations.node import chain_health, chain_problem
-from tests.chains.evm.bench import EvmBench
+from tests.chains.evm.bench import HASHLOCK, PREIMAGE, EvmBench, nobody, seen, send
 from tests.nodes.anvil import Anvil
 
 pytestmark = pytest.mark.nodes
@@ -20,6 +20,15 @@ Cause = Callable[[EvmBench], Awaitable[None]]
 
 
 MOVED = "99" * 20
+
+
+async def dear_transfers(evm: EvmBench) -> None:
+    """Whatever the token is asked, it first burns some 200,000 gas on a hash."""
+    token = "0x" + evm.token.hex()
+    real = await evm.anvil.rpc("eth_getCode", token, "latest")
+    await evm.anvil.rpc("anvil_setCode", "0x" + MOVED, real)
+    code = f"0x620400005f2050365f5f375f5f365f73{MOVED}5af4503d5f5f3e3d5ff3"
+    await evm.anvil.rpc("anvil_setCode", token, code)
 
 
 async def says(evm: EvmBench, signature: str) -> None:
@@ -99,6 +108,33 @@ async def test_what_is_wrong_is_told_with_its_own_remedy(
     assert remedy in told[code].remedy, found
     health = await chain_health(chain)
     assert remedy in " ".join(chain_problem(health, each).remedy for each in health.problems)
+
+
+async def test_a_token_whose_claim_would_run_out_of_gas_is_told_before_any_lock(
+    evm: EvmBench,
+) -> None:
+    await dear_transfers(evm)
+    await evm.mine()
+    for chain in (evm.alice.usdc, evm.bob.usdc):
+        problems = (await chain.status()).problems
+        assert [trouble_of(each) for each in problems] == [Trouble.GAS_LIMIT]
+    token = msgspec.structs.replace(evm.config.tokens[0], gas=1_000_000)
+    for side in (evm.alice, evm.bob):
+        side.open(tokens=(token,))
+        assert (await side.usdc.status()).problems == ()
+        await side.eth.set_reserved(frozenset())
+    await evm.approve()
+    await evm.locked(await evm.leg(evm.alice.usdc, 5_000_000))
+    lock = await seen(evm.bob.usdc)
+    leg = evm.bob.node._states["leg"].watch.leg
+    claim = await evm.bob.usdc.build_claim(leg, HASHLOCK, lock, "", 10**13, nobody, PREIMAGE)
+    await send(evm.bob.usdc, claim)
+    await evm.mine()
+    spend = (await seen(evm.alice.usdc)).spend
+    assert spend is not None
+    assert (spend.depth, spend.preimage) == (1, PREIMAGE)
+    receipt = await evm.anvil.rpc("eth_getTransactionReceipt", "0x" + claim.txid)
+    assert int(receipt["gasUsed"], 16) > 250_000
 
 
 async def test_both_accounts_reserves_are_told_with_figures(evm: EvmBench) -> None:
