@@ -310,7 +310,15 @@ contract UnitsTest is Stage {
         t.mint(alice, 10 ether);
         bytes32 when = bytes32(abi.encodePacked(uint8(1), EXPIRY, DEADLINE, bytes21(0)));
         Swap memory s = fresh(1);
-        (uint8 v, bytes32 r, bytes32 w) = permit(t, htlc, EXPIRY, BOB_KEY);
+        (uint8 v, bytes32 r, bytes32 w) = permit(t, htlc, EXPIRY, ALICE_KEY);
+        bytes memory used = abi.encodeCall(
+            ITokenLock.lockWithPermit, (hashlock(s), uint256(payee(s)), uint256(when), EXPIRY, v, r, w)
+        );
+        yes(by(alice, htlc, used));
+        no(by(alice, htlc, used));
+        yes(by(bob, htlc, claimOwn(s)));
+        no(by(alice, htlc, used)); // the slot is free, the permit is not
+        (v, r, w) = permit(t, htlc, EXPIRY, BOB_KEY);
         bytes memory forged = abi.encodeCall(
             ITokenLock.lockWithPermit, (hashlock(s), uint256(payee(s)), uint256(when), EXPIRY, v, r, w)
         );

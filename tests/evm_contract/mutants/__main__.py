@@ -8,7 +8,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from tests.evm_contract import forge
 from tests.evm_contract.mutants import ends, locks, runner
@@ -34,9 +34,11 @@ def main(words: list[str]) -> int:
             verdict = done.result()
             verdicts.append(verdict)
             # A run that is cut short has still said what it saw.
-            console.print(f"{verdict.by or 'NOBODY'}: {verdict.mutant.name}", highlight=False)
+            console.print(f"{verdict.by or 'NOBODY'}: {verdict.mutant.name}", soft_wrap=True)
     verdicts.sort(key=lambda verdict: CATALOGUE.index(verdict.mutant))
-    table = Table("mutant", "in", "caught by", title="mutants of the contract")
+    table = Table(
+        "mutant", "in", Column("caught by", overflow="fold"), title="mutants of the contract"
+    )
     for mutant, by in verdicts:
         table.add_row(
             mutant.name, mutant.path, by or (f"nobody: {mutant.same}" if mutant.same else "NOBODY")
