@@ -34,6 +34,11 @@ def row(case: Case, end: str, fee: str, told: str) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def quiet(line: str) -> bool:
+    """Whether a line of a log is more than that somebody has looked."""
+    return '"tower.looked"' not in line and '"rogue.impossible"' not in line
+
+
 async def run(only: str) -> int:
     """Every case on one fleet; how many failed."""
     wanted = [case for case in CASES if only in case.name]
@@ -80,7 +85,8 @@ async def _one_on_accounts(fleet: AccountFleet, case: accounts.Away) -> bool:
             print(f"| {' | '.join(cells)} | FAILED | {type(error).__name__}: {error} |"[:400])
             traceback.print_exc(file=sys.stderr)
             for tower in stage.towers:
-                sys.stderr.write(f"--- {tower.name}\n{tower.log.read_text()[-3000:]}\n")
+                lines = [line for line in tower.log.read_text().splitlines() if quiet(line)]
+                sys.stderr.write(f"--- {tower.name}\n" + "\n".join(lines[-40:]) + "\n")
             return False
         finally:
             await stage.close()
@@ -99,7 +105,8 @@ async def _one(fleet: Fleet, case: Case) -> bool:
             print(row(case, f"FAILED: {type(error).__name__}", "", str(error)[:300]))
             traceback.print_exc(file=sys.stderr)
             for tower in stage.towers:
-                sys.stderr.write(f"--- {tower.name}\n{tower.log.read_text()[-3000:]}\n")
+                lines = [line for line in tower.log.read_text().splitlines() if quiet(line)]
+                sys.stderr.write(f"--- {tower.name}\n" + "\n".join(lines[-40:]) + "\n")
             return False
         finally:
             await stage.close()
