@@ -250,5 +250,5 @@ async def _check(stage: Towers, case: Away, swap_id: str, before: int) -> tuple[
 
 
 def chosen(word: str) -> Sequence[Away]:
-    """The cases whose name contains `word`, or one of several with commas between."""
-    return [case for case in CASES if any(one in case.name for one in word.split(","))]
+    """The cases whose name contains `word`, or one of several with bars between."""
+    return [case for case in CASES if any(one in case.name for one in word.split("|"))]

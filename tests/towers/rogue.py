@@ -59,7 +59,9 @@ def early(
 ) -> Decision:
     decision = honest.decide(package, progress, view, shown, now, **more)
     if is_relayed(package):
-        return _early_call(package, decision.progress, view, now)
+        last = progress.sent_height
+        known = msgspec.structs.replace(decision.progress, sent_height=last)
+        return _early_call(package, known, view, now)
     sent = msgspec.structs.replace(decision.progress, due_since=0)
     return Decision(sent, _all_at_once(package, decision.progress), f"{package.act} too early")
 
