@@ -8,6 +8,7 @@ from contextlib import ExitStack
 
 from protocol.codec import encode
 from protocol.errors import Refusal, RemoteProtocolError
+from protocol.terms import Kind
 from protocol.tower import messages
 from protocol.tower.messages import (
     Ask,
@@ -29,7 +30,7 @@ from tests.fakes.store import FakeStore
 from tests.fuzz.shapes import Form
 from tests.fuzz.target import REFUSED, Opened, Target
 from tests.fuzz.targets.wire import Reader, reader
-from tests.protocol.tower import samples
+from tests.protocol.tower import account_samples, samples
 
 _TICKET, _NONCE = b"\x07" * 32, b"\x08" * 32
 
@@ -37,16 +38,21 @@ _TICKET, _NONCE = b"\x07" * 32, b"\x08" * 32
 def _package(data: bytes) -> object:
     found = read(data)
     leg = found.watched.leg
-    for way in found.ways:
-        assert max(variant.fee for variant in way.variants) <= found.max_fee
+    account = leg.claim_key if found.act is Act.CLAIM else leg.refund_key[:20]
+    assert leg.kind is not Kind.EVM or found.destination == account, "another account is paid"
+    assert bool(found.ways) == (leg.kind is not Kind.EVM)
+    for variants in (*(way.variants for way in found.ways), found.fees):
+        if not variants:
+            continue
+        assert max(variant.fee for variant in variants) <= found.max_fee
         assert found.max_fee > 0
-        times = [variant.not_before for variant in way.variants]
+        times = [variant.not_before for variant in variants]
         assert found.act is Act.CLAIM or min(times) >= leg.expiry, "a refund before its expiry"
     return found
 
 
 def _questions() -> list[bytes]:
-    packages = [encode(package) for package in samples.ALL]
+    packages = [encode(package) for package in (*samples.ALL, account_samples.package())]
     puts = [encode(Put(_TICKET, package)) for package in packages]
     return [*puts, encode(Ask(_NONCE, (_TICKET, _NONCE))), encode(Drop(_TICKET))]
 
@@ -83,7 +89,12 @@ def _target(name: str, read_: Reader, samples_: list[bytes], share: float) -> Ta
 
 
 TARGETS = (
-    _target("tower.package", _package, [encode(package) for package in samples.ALL], 3),
+    _target(
+        "tower.package",
+        _package,
+        [encode(each) for each in (*samples.ALL, account_samples.package())],
+        3,
+    ),
     _target("tower.question", messages.read_question, _questions(), 3),
     _target("tower.answer", messages.read_answer, _answers(), 2),
     Target("tower.vault", Form.BYTES, _vault, (), 0.2),
