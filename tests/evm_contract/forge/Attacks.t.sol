@@ -128,17 +128,18 @@ contract AttacksTest is Stage {
         yes(lockNative(native, first, DEADLINE));
         yes(lockNative(native, second, DEADLINE));
         bytes memory items = abi.encodePacked(claimForItem(first), claimForItem(second));
-        bytes memory data = abi.encodeCall(IHtlc.claimForMany, (300_000, items));
+        bytes memory data = abi.encodeCall(IHtlc.claimForMany, (3_000_000, items));
         picky.wants(1);
         uint256 state = vm.snapshotState();
-        yes(by(CAROL, native, data));
+        (bool all,) = native.call(data);
+        yes(all);
         uint256 given = picky.seen(); // when there is plenty
         vm.revertToState(state);
         picky.wants(given);
         state = vm.snapshotState();
         uint256 done;
-        for (uint256 all = 300_000; all < 700_000; all += 1_499) {
-            (bool ok,) = native.call{gas: all}(data);
+        for (uint256 sent = 3_000_000; sent < 6_500_000; sent += 12_499) {
+            (bool ok,) = native.call{gas: sent}(data);
             bool paid = address(picky).balance == 2 ether;
             require(ok == paid, "it was done with less than promised");
             if (ok) ++done;
@@ -242,6 +243,20 @@ contract AttacksTest is Stage {
         no(by(CAROL, native, withFee(true, s, address(relayer), 1, 0, r, vs)));
         require(vm.load(native, key(s)) == live(s), "still live");
         yes(by(CAROL, native, claimFor(s)));
+    }
+
+    function test_a_yes_counts_only_if_it_is_whole_and_no_revert() public {
+        HostileToken.Mode[2] memory bad = [HostileToken.Mode.RevertsYes, HostileToken.Mode.RevertsSilently];
+        yes(lockToken(tokens, fresh(1), DEADLINE));
+        for (uint256 i; i < bad.length; ++i) {
+            token.be(bad[i]);
+            no(lockToken(tokens, fresh(2), DEADLINE));
+            no(by(bob, tokens, claimOwn(fresh(1))));
+            require(vm.load(tokens, key(fresh(1))) == live(fresh(1)), "still live");
+        }
+        token.mint(tokens, 1); // the last byte of this balance is where that of the answer is missing
+        token.be(HostileToken.Mode.SaysShort);
+        no(lockToken(tokens, fresh(2), DEADLINE));
     }
 
     function test_balances_that_are_not_answered_are_not_counted() public {

@@ -18,7 +18,9 @@ contract HostileToken {
         FeeAndHooks,
         RefusesZero,
         BalanceReverts,
-        BalanceShort
+        BalanceShort,
+        RevertsYes,
+        RevertsSilently
     }
 
     /// In FeeAndHooks, from this on there is a fee.
@@ -57,6 +59,13 @@ contract HostileToken {
     function _move(address from, address to, uint256 amount) private {
         Mode m = mode;
         if (m == Mode.Reverts || (m == Mode.RefusesZero && amount == 0)) revert("no");
+        if (m == Mode.RevertsYes || m == Mode.RevertsSilently) {
+            uint256 length = m == Mode.RevertsYes ? 32 : 0;
+            assembly {
+                mstore(0, 1)
+                revert(0, length)
+            }
+        }
         if (m == Mode.BurnsGas) {
             assembly {
                 invalid() // all that it was given, at once
