@@ -12,7 +12,7 @@ from tests.matrix.__main__ import mend
 ASSETS = ("BTC", "ETH", "USDC")
 COINS = 6
 COIN = 100_000_000
-PATIENCE_SECONDS = 15
+PATIENCE_SECONDS = 30
 """Of real time: a loaded machine must not pass over what a test waits for."""
 
 

@@ -50,7 +50,7 @@ class HostedEndpoint:
         task_status.started(self.url)
         await trio.serve_listeners(self._handle, listeners)
 
-    async def until_asked(self, times: int = 3) -> None:
+    async def until_asked(self, times: int = 15) -> None:
         """Waits until so many more exchanges have come by: its client has looked again."""
         wanted = self.calls["exchange"] + times
         with trio.fail_after(60):

@@ -36,6 +36,11 @@ _LESS_BY_THAT: Final = "60445103604452"  # the third argument, in memory
 TAKES_A_FEE: Final = _passing_on(_COPY_CALLDATA + _IS_TRANSFER_FROM + _LESS_BY_THAT)
 """A token of which one unit less arrives than was sent."""
 
+_UNLESS_PAUSED: Final = "5f3560e01c635c975abb14" + "15601b57"
+_YES: Final = "60015f5260205ff35b"
+SAYS_PAUSED: Final = _passing_on(_COPY_CALLDATA + _UNLESS_PAUSED + _YES)
+"""A token that is paused, by its own word; it moves all the same."""
+
 
 @asynccontextmanager
 async def code_at(anvil: Anvil, address: bytes, code: bytes) -> AsyncIterator[None]:

@@ -16,14 +16,12 @@ from tests.matrix.stories import COMPLETED, REFUNDED, STORIES
 pytestmark = [pytest.mark.nodes, pytest.mark.timeout(900)]
 
 TOLD = [
-    *[
-        (pair, story)
-        for pair in ("BTC/ETH", "ETH/BTC")
-        for story in ("happy", "refund A", "refund B")
-    ],
+    *(("BTC/ETH", "happy"), ("BTC/ETH", "refund B")),
+    *(("ETH/BTC", "happy"), ("ETH/BTC", "refund A"), ("ETH/BTC", "refund B")),
     ("USDC/BTC", "happy"),
 ]
-"""In the short run; the others of these pairs are slow, and all pairs are `./dev matrix`."""
+"""In the short run, where the maker of BTC/ETH that may not lock tells of its refund A; the others
+of these pairs are slow, and all pairs are `./dev matrix`."""
 
 REST = [
     (pair, story)
@@ -142,6 +140,29 @@ async def test_a_token_of_which_less_arrives_is_not_locked_and_costs_gas_at_most
     assert await stories.ends_of(accounts, swap_id) == NOBODY_LOCKED
     assert await books.wrong(accounts, before, "USDC", "BTC", NOBODY_LOCKED) == ""
     assert await accounts.holdings("maker", "BTC") == before["maker", "BTC"]
+
+
+@pytest.mark.slow
+async def test_nothing_is_revealed_while_the_issuer_pauses_the_token(
+    accounts: AccountFleet,
+) -> None:
+    before = await books.of(accounts, "BTC", "USDC")
+    swap_id = await stories.take(accounts, "BTC", "USDC")
+
+    async def is_locked() -> bool:
+        return (await stories.leg_of(accounts, "maker", swap_id, "p"))[1] == 1
+
+    await accounts.until(is_locked)
+    accounts.patience = IDLE_SECONDS
+    async with hostile.token_that(accounts.chain_of("USDC"), hostile.SAYS_PAUSED):
+        for leg in ("p", "i"):
+            expiry = await stories.expiry_of(accounts, "maker", swap_id, leg)
+            while accounts.world.clock.now() <= expiry:
+                await accounts.block()
+                assert (await stories.leg_of(accounts, "maker", swap_id, "p"))[0] != "claimed"
+    await accounts.until_ended(swap_id)
+    assert await stories.ends_of(accounts, swap_id) == REFUNDED
+    assert await books.wrong(accounts, before, "BTC", "USDC", REFUNDED) == ""
 
 
 async def test_a_lock_that_gas_has_outrun_is_replaced_by_a_dearer_one(

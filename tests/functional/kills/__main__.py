@@ -111,12 +111,12 @@ class Campaign:
             # Repetitions come with the timing of polls; the first time comes always.
             self.matrix.note({cell: FAILED if cell.kill.nth == 1 else NOT_PASSED})
             if cell.kill.nth == 1:
-                self.matrix.fail(command(cell), "the point was not passed any more")
+                self.matrix.fail(command(cell, self._pair), "the point was not passed any more")
         self.matrix.note(results)
         if trouble:
             what = run.story
             for cell in run.cells:
-                what = command(cell)
+                what = command(cell, self._pair)
                 self.matrix.note({cell: FAILED})
             self.matrix.fail(what, trouble.splitlines()[0])
             print(f"{trouble}\n{tails}")
@@ -134,10 +134,11 @@ class Campaign:
         )
 
 
-def command(cell: Cell) -> str:
+def command(cell: Cell, pair: tuple[str, str] | None = None) -> str:
     """What to type to try a cell again."""
     point = f"{cell.kill.point} {cell.kill.nth}"
-    return f"--story {cell.story!r} --party {cell.party} --point {point!r}"
+    told = f"--story {cell.story!r} --party {cell.party} --point {point!r}"
+    return told if pair is None else f"PAIR={'/'.join(pair)} {told}"
 
 
 def arguments() -> argparse.Namespace:

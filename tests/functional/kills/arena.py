@@ -19,7 +19,7 @@ from tests.nodes import World
 COINS: Final = 12
 COIN: Final = {"BTC": 100_000_000, "LTC": 2_000_000_000}
 QUICK_MS: Final = "100"
-PATIENCE_SECONDS: Final = 15
+PATIENCE_SECONDS: Final = 30
 """Of real time: a loaded machine must not pass over what a story waits for."""
 
 FINE: Final = {
