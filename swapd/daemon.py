@@ -184,7 +184,7 @@ class Daemon:
             await nursery.start(market.run)
             offers = OwnOffers(world, market, held=ledger.held)
             swaps.listen(offers.follow)
-            await offers.start(swaps.get, swaps.open())
+            await offers.start(swaps.get, swaps.open)
             swaps.listen(SwapPump(world, views, swap_log).follow)
             await nursery.start(offers.run)
             if call:

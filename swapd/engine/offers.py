@@ -90,6 +90,7 @@ class _Slot:
         return name, self.versions[name]
 
 
+RunningStates = Callable[[], Iterable[SwapState]]
 SwapLookup = Callable[[bytes], Awaitable[tuple[SwapState, int, int] | None]]
 """The newest state of a swap by its id, with its sequence and time; None when there is none."""
 
@@ -119,12 +120,13 @@ class OwnOffers:
 
     # --- Life ---------------------------------------------------------------------------------
 
-    async def start(self, lookup: SwapLookup, running: Iterable[SwapState] = ()) -> int:
+    async def start(self, lookup: SwapLookup, running: RunningStates = tuple) -> int:
         """Reads back what stood when we stopped, and publishes it again under new numbers.
 
         `lookup` decides the takes that the disk knows: no swap came of one, or it has ended.
-        `running` are the states of running swaps: what they took is taken again, should the disk
-        not know it. Needs a running market. Returns how many are live. Raises StoreError.
+        `running` gives the states of running swaps: what they took is taken again, should the disk
+        not know it. It is asked at that moment, for swaps end meanwhile. Needs a running market.
+        Returns how many are live. Raises StoreError.
         """
         for key, data in await self._world.store.items(SPACE):
             try:
@@ -138,7 +140,7 @@ class OwnOffers:
                     self.restore(take.swap_id)
                 else:
                     self.follow(found[0], found[1])
-        self._adopt(running)
+        self._adopt(running())
         self._expire()
         for number in tuple(self._slots):
             if number in self._dirty or self._stands(self._slots[number]):

@@ -17,7 +17,7 @@ from protocol.gossip import decode_items, validate_message
 from protocol.swap.states import SwapState
 from protocol.terms import Exposure, Timing
 from swapd.engine.market import Found, Market
-from swapd.engine.offers import OwnOffers
+from swapd.engine.offers import OwnOffers, RunningStates
 from swapd.engine.offers_checks import Draft
 from swapd.engine.world import World
 from swapd.policy import Policy
@@ -122,7 +122,7 @@ class Stage:
         epoch: int = 1,
         pairs: tuple[tuple[AssetId, AssetId], ...] = PAIRS,
         swaps: Any = no_swap,
-        running: tuple[SwapState, ...] = (),
+        running: RunningStates = tuple,
     ) -> Node:
         """Starts a node. With a `disk` it is one that ran before."""
         chains = {ledger.params.asset_id: FakeChain(ledger, name) for ledger in self.ledgers}

@@ -87,9 +87,27 @@ async def test_a_take_that_the_disk_never_saw_is_taken_again_from_the_journal_of
     posted = await maker.offers.post(draft())
     maker.crash()
     agreed = state(maker, posted.offer_id, swap(1), 4 * COIN)
-    again = await stage.node("maker", disk=maker.disk, running=(agreed,))
+    again = await stage.node("maker", disk=maker.disk, running=lambda: (agreed,))
     assert again.offers.remaining(posted.offer_id) == 6 * COIN
     assert again.asks()[0].offer.maximum == 0b10 << 28
+
+
+async def test_a_swap_that_ends_while_the_offers_are_read_keeps_nothing_taken(
+    stage: Stage, autojump_clock: MockClock
+) -> None:
+    """It tells of its end in between: what ran before that is no news any more."""
+    maker = await stage.node("maker")
+    posted = await maker.offers.post(draft())
+    maker.offers.consume(posted.offer_id, swap(1), COIN)
+    await maker.until(lambda: maker.asks()[0].offer.maximum < 10 * COIN)
+    maker.crash()
+    running = [state(maker, posted.offer_id, swap(1), COIN)]
+
+    async def ends(_swap_id: bytes) -> None:
+        running.clear()
+
+    again = await stage.node("maker", disk=maker.disk, swaps=ends, running=lambda: running)
+    assert again.offers.remaining(posted.offer_id) == 10 * COIN
 
 
 async def test_after_a_crash_others_see_the_new_version_only(

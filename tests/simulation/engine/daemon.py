@@ -236,7 +236,7 @@ class Daemon:
                 await nursery.start(self.market.run)
                 self.offers = OwnOffers(world, self.market, held=self.ledger.held)
                 self.swaps.listen(self.offers.follow)
-                await self.offers.start(self.swaps.get, self.swaps.open())
+                await self.offers.start(self.swaps.get, self.swaps.open)
                 await nursery.start(self.offers.run)
                 await nursery.start(Maker(world, self.offers, self.ledger, self.swaps).run)
                 self.taker = Taker(world, self.ledger, self.swaps)
