@@ -31,6 +31,7 @@ async def next_alarm(client: Client, code: str) -> AlarmEvent:
             return event
 
 
+@pytest.mark.slow
 async def test_an_alarm_reaches_the_socket_the_command_the_figures_and_the_exit_status(
     fleet: Fleet, tmp_path: Path
 ) -> None:

@@ -70,9 +70,10 @@ OURS = {
     "swapd/engine/rescue.py",
     "protocol/evm/contract/artifact.py",
     "swapd/chains/evm/nonces.py",
+    "swapd/chains/evm/leg_watch.py",
 }
 """Bytes that we made ourselves: keys derived from the seed, what was printed for a rescue, the code
-of the contract that comes with the package, nonces in our own store."""
+of the contract that comes with the package, nonces and the blocks of locks in our own store."""
 
 CALLS = frozenset(
     {"decode", "convert", "loads", "ParseFromString", "fromhex", "from_bytes", "unpackb",

@@ -12,7 +12,7 @@ from tests.matrix.__main__ import mend
 ASSETS = ("BTC", "ETH", "USDC")
 COINS = 6
 COIN = 100_000_000
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 6
 """Of real time: a loaded machine must not pass over what a test waits for."""
 
 
@@ -38,9 +38,11 @@ def account_fleet_session() -> Iterator[MortalAccounts]:
 async def accounts(
     account_fleet_session: MortalAccounts, request: pytest.FixtureRequest
 ) -> AsyncIterator[MortalAccounts]:
-    """Both daemons up, no offer and no swap open."""
-    await mend(account_fleet_session)
+    """Both daemons up, no offer and no swap open; what they believe of code and tokens is of a new
+    block, in which nothing hostile of the test before is left."""
     account_fleet_session.patience = PATIENCE_SECONDS
+    await mend(account_fleet_session)
+    await account_fleet_session.block()
     yield account_fleet_session
     if request.session.testsfailed:
         for daemon in account_fleet_session.all:
