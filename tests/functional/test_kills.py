@@ -26,6 +26,7 @@ async def ends(fleet: MortalFleet, story: str, **kills: tuple[str, ...]) -> list
     return sorted({found[cell] for cell in planned})
 
 
+@pytest.mark.slow
 async def test_both_sides_killed_three_times_in_one_swap_lose_nothing(fleet: MortalFleet) -> None:
     taker = ("journal:after:LockBuilt", "effect:after:BroadcastLock", "effect:before:BuildClaim")
     maker = ("journal:before:Observed 2", "effect:after:BuildLock", "journal:before:ClaimBuilt")
@@ -55,6 +56,7 @@ async def test_a_taker_killed_while_it_lifts_its_claim_has_claimed(fleet: Mortal
     assert await ends(fleet, "the taker's claim hangs", taker=taker) == ["completed"]
 
 
+@pytest.mark.slow
 async def test_a_maker_killed_while_it_resends_the_takers_lock_loses_nothing(
     fleet: MortalFleet,
 ) -> None:

@@ -120,6 +120,7 @@ async def test_a_taker_killed_right_after_its_reveal_finds_both_legs_claimed(
     await accounts.check(fleet, before, swap_id)
 
 
+@pytest.mark.slow
 async def test_when_both_vanish_after_both_locks_both_are_refunded_on_their_return(
     fleet: Fleet,
 ) -> None:
