@@ -253,8 +253,11 @@ async def test_waiting_ends_with_a_block_and_with_a_claim_in_the_mempool(stage: 
         claim = await deal.claim(stage.claimer, lock, deal.payout, stage.rate)
         await sent(stage.claimer, claim)
         with trio.fail_after(10):
-            while (await seen(chain, deal)).spend is None:
-                await chain.wait_change(chain.change_count())
+            while True:
+                before = chain.change_count()  # what comes after the look is waited for
+                if (await seen(chain, deal)).spend is not None:
+                    break
+                await chain.wait_change(before)
         spend = await spent(chain, deal)
         assert (spend.depth, spend.preimage) == (0, deal.preimage)
 
