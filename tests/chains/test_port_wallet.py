@@ -37,7 +37,8 @@ async def test_a_lock_pays_exactly_the_leg_from_confirmed_coins_at_the_rate(benc
     assert len(lock.coins) == 1
     assert all(txin.sequence == SEQUENCE_RBF for txin in tx.inputs)
     assert lock.tx.fee == COIN - sum(out.amount for out in tx.outputs)
-    assert lock.tx.fee == -(-tx.vsize() * RATE // 1000)
+    needed = -(-tx.vsize() * RATE // 1000)
+    assert needed <= lock.tx.fee <= needed + RATE // 1000  # signatures differ by a byte at times
     assert (await bench.chain.broadcast(lock.tx.raw)).outcome is Broadcast.ACCEPTED
     assert (await bench.chain.broadcast(lock.tx.raw)).outcome in {
         Broadcast.ACCEPTED,  # nodes take it again and announce it anew
