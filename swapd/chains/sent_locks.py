@@ -6,6 +6,8 @@ A wallet keeps what it paid, also after mempools dropped it, and outlives our da
 is checked: the bytes must hash to the txid, pay the agreed amount, and spend its own coins.
 """
 
+from collections.abc import Iterable
+
 from protocol.bitcoin.address import address_of
 from protocol.bitcoin.errors import BitcoinError
 from protocol.bitcoin.htlc import lock_outputs
@@ -26,8 +28,8 @@ _OUT_OF_RANGE = -8
 async def find(
     wallet: Wallet, params: ChainParams, leg: LegTerms, hashlock: bytes, since_height: int
 ) -> SignedLock | None:
-    """The transaction of `wallet` that pays the leg its exact amount: one in a block, else the
-    dearest that no block has. Raises ChainError."""
+    """The dearest transaction of `wallet` that pays the leg its exact amount and may still stand.
+    Raises ChainError."""
     htlc, found = htlc_of(leg, hashlock), []
     for txid in await _paid(wallet, since_height):
         seen = await _transaction(wallet, txid)
@@ -41,9 +43,9 @@ async def find(
     return max(found, key=lambda lock: lock.tx.fee, default=None)
 
 
-async def _paid(wallet: Wallet, since_height: int) -> list[str]:
-    """What the wallet paid since that block, deepest first, and what no block has; also what it was
-    told to abandon, because others may still have it. Not what conflicts with a block."""
+async def _paid(wallet: Wallet, since_height: int) -> Iterable[str]:
+    """What the wallet paid since that block, and what no block has; also what it was told to
+    abandon, because others may still have it. Not what conflicts with a block."""
     try:
         since = [block_hash(await wallet.call("getblockhash", max(0, since_height - 1)))]
     except RpcError as error:
@@ -51,13 +53,13 @@ async def _paid(wallet: Wallet, since_height: int) -> list[str]:
             raise
         since = []  # the chain is shorter than it was: everything, then
     listed = rows(table(await wallet.call("listsinceblock", *since)).get("transactions"))
-    paid: dict[str, int] = {}
+    paid: dict[str, None] = {}
     for item in listed:
         entry = table(item)
         depth = whole(entry.get("confirmations"), -(2**31), 2**31)
         if text(entry.get("category")) == "send" and depth >= 0:
-            paid[block_hash(entry.get("txid"))] = depth
-    return sorted(paid, key=lambda txid: -paid[txid])
+            paid[block_hash(entry.get("txid"))] = None
+    return paid
 
 
 async def _transaction(wallet: Wallet, txid: str) -> SeenTx | None:

@@ -19,6 +19,7 @@ from protocol.evm.address import parse_address
 from tests.daemons.accounts import ETHER, AccountFleet
 from tests.daemons.tower import TowerProcess
 from tests.matrix import stories
+from tests.towers.stage import dismiss
 
 MAX_FEE_PERCENT: Final = 10
 MOST_BLOCKS: Final = 60
@@ -112,15 +113,7 @@ class Towers:
 
     async def close(self) -> None:
         """Ends all; daemons run without any from their next start on."""
-        with trio.CancelScope(shield=True):
-            for tower in self.towers:
-                await tower.kill()
-            for daemon in self.fleet.daemons.values():
-                named = [key for key in daemon.settings if key.startswith("towers.")]
-                for key in named:
-                    del daemon.settings[key]
-                if named and daemon.running:
-                    await daemon.stop()
+        await dismiss(self.fleet, self.towers)
 
     async def until_looked(self) -> None:
         """Every tower that runs has looked at the newest blocks."""

@@ -20,6 +20,19 @@ LOOK_SECONDS = 20.0
 MAX_FEE_PERCENT = 10
 
 
+async def dismiss(fleet: Fleet, towers: Sequence[TowerProcess]) -> None:
+    """Ends all of `towers`; every daemon runs without any from its next start on."""
+    with trio.CancelScope(shield=True):
+        for tower in towers:
+            await tower.kill()
+        for daemon in fleet.daemons.values():
+            named = [key for key in daemon.settings if key.startswith("towers.")]
+            for key in named:
+                del daemon.settings[key]
+            if named and daemon.running:
+                await daemon.stop()
+
+
 class Stage:
     """`watchers` is the party on whose nodes the towers look."""
 
@@ -55,15 +68,7 @@ class Stage:
 
     async def close(self) -> None:
         """Ends all towers; every daemon runs without any from its next start on."""
-        with trio.CancelScope(shield=True):
-            for tower in self.towers:
-                await tower.kill()
-            for daemon in self.fleet.daemons.values():
-                named = [key for key in daemon.settings if key.startswith("towers.")]
-                for key in named:
-                    del daemon.settings[key]
-                if named and daemon.running:
-                    await daemon.stop()
+        await dismiss(self.fleet, self.towers)
         self.towers, self.addresses = [], []
 
     # --- Time ---------------------------------------------------------------------------------

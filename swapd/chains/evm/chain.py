@@ -105,11 +105,7 @@ class EvmChain:
     async def status(self) -> ChainStatus:
         """The chain as it is now."""
         info = await self.node.see()
-        problems = (
-            *info.problems,
-            *await self.on_chain.problems(info.head, self._own()),
-            *await self._funding.gas_problems(info, self._gas),
-        )
+        problems = await self._problems(info, self._own())
         return ChainStatus(
             chain=self.chain,
             asset=self.asset,
@@ -123,12 +119,21 @@ class EvmChain:
             version=info.version,
             synced=info.synced,
             pruned=False,
-            problems=tuple(dict.fromkeys(problems)),
+            problems=problems,
             fee_next=info.price.next_rate,
             fee_floor=info.price.floor_rate,
             fee_estimated=info.price.estimated,
             early=self.node.config.pace.early,
         )
+
+    async def _problems(self, info: NodeInfo, parties: tuple[bytes, ...]) -> tuple[str, ...]:
+        """Of the node, of the contract and token towards `parties`, and of our gas; each once."""
+        found = (
+            *info.problems,
+            *await self.on_chain.problems(info.head, parties),
+            *await self._funding.gas_problems(info, self._gas),
+        )
+        return tuple(dict.fromkeys(found))
 
     def _own(self) -> tuple[bytes, ...]:
         accounts = self.node.accounts
@@ -168,11 +173,7 @@ class EvmChain:
         info, locks, conflict, state = await self.node.look(watch_id)
         swap = state.terms.swap
         parties = (swap.locker, swap.receiver)
-        problems = (
-            *info.problems,
-            *await self.on_chain.problems(info.head, parties),
-            *await self._funding.gas_problems(info, self._gas),
-        )
+        problems = await self._problems(info, parties)
         price = info.price
         stands = any(lock.depth > 0 for lock in locks)
         budget = await self._budget(info, state.terms, stands=stands)
@@ -184,7 +185,7 @@ class EvmChain:
             fee_next=price.next_rate,
             fee_floor=price.floor_rate,
             fee_increment=price.increment,
-            problems=tuple(dict.fromkeys(problems)),
+            problems=problems,
             locks=locks,
             conflict=conflict,
             fee_step_percent=STEP_PERCENT,

@@ -26,6 +26,18 @@ class Mutant(NamedTuple):
     only: str = ""
 
 
+def by_tests(
+    name: str, rule: str, what: str, path: str, old: str, new: str, tests: tuple[str, ...]
+) -> Mutant:
+    """One that only `tests` look for."""
+    return Mutant(name, rule, what, path, old, new, tiers=("tests",), tests=tests)
+
+
+def of_tower(name: str, what: str, path: str, old: str, new: str, tests: tuple[str, ...]) -> Mutant:
+    """The same of the rule of watchtowers."""
+    return by_tests(name, "22", what, path, old, new, tests)
+
+
 READING = "protocol/swap/reading.py"
 MACHINE = "protocol/swap/machine.py"
 PENDING = "protocol/swap/pending.py"

@@ -4,7 +4,7 @@ Owns: the list. Must not know: how a mutant is applied or judged. By tests: no w
 simulation has a tower with an account.
 """
 
-from tests.simulation.mutants.mutant import Mutant
+from tests.simulation.mutants.mutant import of_tower
 
 PACKAGE = "protocol/tower/package.py"
 RELAYED = "protocol/tower/relayed.py"
@@ -15,13 +15,9 @@ LOOKS = ("tests/protocol/tower/test_account_decisions.py",)
 SERVED = ("tests/tower/test_tower_on_accounts.py",)
 
 
-def _mutant(name: str, what: str, path: str, old: str, new: str, tests: tuple[str, ...]) -> Mutant:
-    return Mutant(name, "22", what, path, old, new, tiers=("tests",), tests=tests)
-
-
 MUTANTS = (
     # --- what a tower accepts ---
-    _mutant(
+    of_tower(
         "fees that nobody signed",
         "a tower relies on a fee that the contract refuses, and its claim fails",
         PACKAGE,
@@ -29,7 +25,7 @@ MUTANTS = (
         "        if not variant.signature:\n",
         CHECKS,
     ),
-    _mutant(
+    of_tower(
         "fees signed by anybody",
         "the other side signs what the client pays",
         RELAYED,
@@ -37,7 +33,7 @@ MUTANTS = (
         "            return bool(recovered(signature, digest))\n",
         CHECKS,
     ),
-    _mutant(
+    of_tower(
         "signatures in either form",
         "the contract refuses a high s: the tower holds what it can't send",
         RELAYED,
@@ -45,7 +41,7 @@ MUTANTS = (
         "        if len(signature) != 65 or signature[64] > 1:\n",
         CHECKS,
     ),
-    _mutant(
+    of_tower(
         "a destination of its own",
         "a package says that it pays another account than the terms do",
         PACKAGE,
@@ -53,7 +49,7 @@ MUTANTS = (
         "    if package.ways:\n",
         CHECKS,
     ),
-    _mutant(
+    of_tower(
         "a fee of all the coins",
         "a claim brings its client nothing",
         PACKAGE,
@@ -61,7 +57,7 @@ MUTANTS = (
         "    if package.max_fee > 2**255:\n",
         CHECKS,
     ),
-    _mutant(
+    of_tower(
         "fees for nobody",
         "a fee without an account goes to whoever copies the call",
         PACKAGE,
@@ -69,7 +65,7 @@ MUTANTS = (
         "or False:\n",
         CHECKS,
     ),
-    _mutant(
+    of_tower(
         "who claims may be who locks",
         "one key signs away both ends of a lock",
         PACKAGE,
@@ -77,7 +73,7 @@ MUTANTS = (
         "    if not",
         CHECKS,
     ),
-    _mutant(
+    of_tower(
         "claims that burn",
         "the contract itself is paid",
         PACKAGE,
@@ -85,7 +81,7 @@ MUTANTS = (
         "",
         CHECKS,
     ),
-    _mutant(
+    of_tower(
         "a stranger's gas for nothing",
         "anybody empties a tower's account with claims of his own",
         QUOTAS,
@@ -93,7 +89,7 @@ MUTANTS = (
         "    if most < 0:\n",
         SERVED,
     ),
-    _mutant(
+    of_tower(
         "gas for one is enough for all",
         "a tower holds ten packages and can pay for one",
         "swapd/tower/keeper.py",
@@ -102,7 +98,7 @@ MUTANTS = (
         SERVED,
     ),
     # --- when it sends, and for how much ---
-    _mutant(
+    of_tower(
         "fees before their time",
         "the contract refuses the call, and the gas is gone",
         RELAYING,
@@ -110,7 +106,7 @@ MUTANTS = (
         "    variants = list(package.fees)\n",
         LOOKS,
     ),
-    _mutant(
+    of_tower(
         "always the dearest fee",
         "a client pays the most for a claim on a quiet day",
         RELAYING,
@@ -119,7 +115,7 @@ MUTANTS = (
         "        number = len(variants) - 1\n",
         LOOKS,
     ),
-    _mutant(
+    of_tower(
         "more gas than it gets",
         "a stranger's claim is sent at any price",
         RELAYING,
@@ -127,7 +123,7 @@ MUTANTS = (
         "    cap = min(10**30, ",
         LOOKS,
     ),
-    _mutant(
+    of_tower(
         "no more than it has, forgotten",
         "a transaction that the account can't pay is never mined",
         RELAYING,
@@ -135,7 +131,7 @@ MUTANTS = (
         "10**30)\n",
         LOOKS,
     ),
-    _mutant(
+    of_tower(
         "a stuck relay stays stuck",
         "a version that miners leave out is never replaced",
         RELAYING,
@@ -143,7 +139,7 @@ MUTANTS = (
         "    return False\n",
         LOOKS,
     ),
-    _mutant(
+    of_tower(
         "replacements too cheap",
         "nodes refuse them, and the first version hangs",
         RELAYING,
@@ -151,7 +147,7 @@ MUTANTS = (
         "        rate = max(rate, progress.rate + 1)\n",
         LOOKS,
     ),
-    _mutant(
+    of_tower(
         "relayer in its client's way",
         "each claim is sent twice, and one of both is paid for nothing",
         RELAYING,

@@ -4,21 +4,15 @@ Owns: the list. Must not know: how a mutant is applied or judged. All by tests: 
 help, but an operator who is told wrongly loses coins as surely as by a fault of the machine.
 """
 
-from tests.simulation.mutants.mutant import Mutant
+from tests.simulation.mutants.mutant import by_tests
 
 RESCUED = ("tests/engine/operations/test_rescue.py",)
 EXPLAINED = ("tests/engine/operations/test_explained.py",)
 EXAMINED = ("tests/doctor/test_findings.py",)
 
 
-def _mutant(
-    name: str, rule: str, what: str, path: str, old: str, new: str, tests: tuple[str, ...]
-) -> Mutant:
-    return Mutant(name, rule, what, path, old, new, tiers=("tests",), tests=tests)
-
-
 MUTANTS = (
-    _mutant(
+    by_tests(
         "rescue plans claims before the reveal",
         "7",
         "who prints a rescue early builds a claim whose gate was never judged",
@@ -27,7 +21,7 @@ MUTANTS = (
         "or theirs is None:",
         RESCUED,
     ),
-    _mutant(
+    by_tests(
         "rescue shows the preimage early",
         "7",
         "the operator gives it away in a bug report",
@@ -37,7 +31,7 @@ MUTANTS = (
         "state.agreement.salt, state.agreement.swap_id)\n",
         RESCUED,
     ),
-    _mutant(
+    by_tests(
         "rescue always shows keys",
         "23",
         "who shares what was printed gives the coins away",
@@ -46,7 +40,7 @@ MUTANTS = (
         "keys=_keys(signer, state),",
         RESCUED,
     ),
-    _mutant(
+    by_tests(
         "rescue forgets versions of a lock",
         "2",
         "no refund for the version that is mined",
@@ -55,7 +49,7 @@ MUTANTS = (
         "return {lock.ref: units}",
         RESCUED,
     ),
-    _mutant(
+    by_tests(
         "rescue promises refunds too early",
         "23",
         "an operator who gives up after the first `non-final`",
@@ -64,7 +58,7 @@ MUTANTS = (
         "MEDIAN_BLOCKS = 1",
         RESCUED,
     ),
-    _mutant(
+    by_tests(
         "a maker is told to leave early",
         "4",
         "their lock falls out of its chain while nobody sends it again",
@@ -73,7 +67,7 @@ MUTANTS = (
         "        return times.expiry_p  # one may",
         EXPLAINED,
     ),
-    _mutant(
+    by_tests(
         "a late claim is no alarm",
         "13",
         "the operator switches off a swap that is about to be lost",
@@ -82,7 +76,7 @@ MUTANTS = (
         "    if state.now >= 2 * margin:\n",
         EXPLAINED,
     ),
-    _mutant(
+    by_tests(
         "a pruned node is told as one that is down",
         "24",
         "the operator restarts it for ever",
@@ -91,7 +85,7 @@ MUTANTS = (
         "",
         EXPLAINED,
     ),
-    _mutant(
+    by_tests(
         "a seed that others read passes",
         "25",
         "everybody on the machine has the seed",
@@ -100,7 +94,7 @@ MUTANTS = (
         "if stat.S_IMODE(status.st_mode) & 0o007:",
         EXAMINED,
     ),
-    _mutant(
+    by_tests(
         "too shallow pruning passes",
         "24",
         "after two weeks away the node can't show the swap any more",

@@ -4,7 +4,7 @@ Owns: the list. Must not know: how a mutant is applied or judged. By tests: an a
 sound harms nobody in a world whose operators sleep anyway.
 """
 
-from tests.simulation.mutants.mutant import Mutant
+from tests.simulation.mutants.mutant import by_tests
 
 SOURCES = ("tests/alarms/test_sources.py",)
 DAMPING = ("tests/alarms/test_damping.py",)
@@ -17,14 +17,8 @@ _HOST = "swapd/alarms/sources/host.py"
 _LOCKED = "swapd/engine/locked_swaps.py"
 
 
-def _mutant(
-    name: str, rule: str, what: str, path: str, old: str, new: str, tests: tuple[str, ...]
-) -> Mutant:
-    return Mutant(name, rule, what, path, old, new, tiers=("tests",), tests=tests)
-
-
 MUTANTS = (
-    _mutant(
+    by_tests(
         "a node that is away stays a warning",
         "24",
         "nobody is woken while a swap can't be looked after",
@@ -33,7 +27,7 @@ MUTANTS = (
         "grave = False",
         SOURCES,
     ),
-    _mutant(
+    by_tests(
         "a node behind is no alarm",
         "10",
         "gates stay shut and nobody is told why",
@@ -42,7 +36,7 @@ MUTANTS = (
         "        if False and not status.synced:\n",
         SOURCES,
     ),
-    _mutant(
+    by_tests(
         "low reserves forget the fees",
         "5",
         "a lock is promised that its kill can't be paid after",
@@ -51,7 +45,7 @@ MUTANTS = (
         "if free < promised:",
         SOURCES,
     ),
-    _mutant(
+    by_tests(
         "a clock behind the chain is no alarm",
         "10",
         "every deadline is read from it",
@@ -60,7 +54,7 @@ MUTANTS = (
         "            if behind > AHEAD_SECONDS:\n",
         SOURCES,
     ),
-    _mutant(
+    by_tests(
         "a deadline warns late",
         "13",
         "half of the margin is gone before anybody hears of it",
@@ -69,7 +63,7 @@ MUTANTS = (
         "owed.eaten(now) >= CRITICAL_EATEN:",
         SOURCES,
     ),
-    _mutant(
+    by_tests(
         "a deadline never is critical",
         "13",
         "the hook that wakes people waits for that word",
@@ -78,7 +72,7 @@ MUTANTS = (
         '"warning"',
         SOURCES,
     ),
-    _mutant(
+    by_tests(
         "a swap that nobody looks after is silent",
         "24",
         "its coins are given up without a word",
@@ -87,7 +81,7 @@ MUTANTS = (
         "for swap_id, reason in dict[bytes, str]().items():",
         SOURCES,
     ),
-    _mutant(
+    by_tests(
         "a disk that takes no write is not tried",
         "24",
         "a quota shows nowhere else",
@@ -96,7 +90,7 @@ MUTANTS = (
         "",
         SOURCES,
     ),
-    _mutant(
+    by_tests(
         "a locked daemon is no alarm",
         "24",
         "the operator believes it is looking after the swaps",
@@ -105,7 +99,7 @@ MUTANTS = (
         "        if False and self._mode.locked:\n",
         SOURCES,
     ),
-    _mutant(
+    by_tests(
         "an alarm flaps",
         "24",
         "who is woken at each flap switches the hook off",
@@ -114,7 +108,7 @@ MUTANTS = (
         "return 0.0",
         DAMPING,
     ),
-    _mutant(
+    by_tests(
         "a locked daemon forgets what it saw",
         "8",
         "a preimage seen once in a mempool is lost with the next crash",
@@ -123,7 +117,7 @@ MUTANTS = (
         "                pass\n",
         LOCKED,
     ),
-    _mutant(
+    by_tests(
         "a locked daemon sends nothing of its journal",
         "22",
         "a claim that was signed waits for the passphrase",
@@ -132,7 +126,7 @@ MUTANTS = (
         "        for effect in sendable(state)[:0]:\n",
         LOCKED,
     ),
-    _mutant(
+    by_tests(
         "watch-only locks",
         "2",
         "two daemons of one seed lock the same coins",
@@ -141,7 +135,7 @@ MUTANTS = (
         'return ""',
         WATCHING,
     ),
-    _mutant(
+    by_tests(
         "payouts of a life before are not searched again",
         "24",
         "what its claim's child brought is not counted",

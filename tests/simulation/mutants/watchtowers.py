@@ -4,7 +4,7 @@ Owns: the list. Must not know: how a mutant is applied or judged. Most by tests:
 played there with real engines, towers and chains (tests/tower).
 """
 
-from tests.simulation.mutants.mutant import Mutant
+from tests.simulation.mutants.mutant import Mutant, of_tower
 
 PACKAGE = "protocol/tower/package.py"
 PLAN = "protocol/tower/plan.py"
@@ -19,13 +19,9 @@ SERVED = ("tests/tower/test_tower_server.py",)
 CLIENT = ("tests/tower/test_towers_of_a_client.py",)
 
 
-def _mutant(name: str, what: str, path: str, old: str, new: str, tests: tuple[str, ...]) -> Mutant:
-    return Mutant(name, "22", what, path, old, new, tiers=("tests",), tests=tests)
-
-
 MUTANTS = (
     # --- what a tower accepts ---
-    _mutant(
+    of_tower(
         "tower takes refunds that are early",
         "a package that says it is a refund, and is valid before the expiry",
         PACKAGE,
@@ -33,7 +29,7 @@ MUTANTS = (
         "if package.act is Act.REFUND and time < 0:",
         CHECKS,
     ),
-    _mutant(
+    of_tower(
         "tower takes fees above the cap",
         "a tower may burn more than its client allowed",
         PACKAGE,
@@ -41,7 +37,7 @@ MUTANTS = (
         "    if fee > 2**60:\n",
         CHECKS,
     ),
-    _mutant(
+    of_tower(
         "tower takes any signature",
         "a client believes in packages that can't be used",
         PACKAGE,
@@ -49,7 +45,7 @@ MUTANTS = (
         "        len(key) + len(spend.sighash)\n",
         CHECKS,
     ),
-    _mutant(
+    of_tower(
         "tower reads chains from anywhere",
         "strangers make its nodes read years of blocks",
         "swapd/tower/quotas.py",
@@ -57,7 +53,7 @@ MUTANTS = (
         "    if since < 0:\n",
         SERVED,
     ),
-    _mutant(
+    of_tower(
         "strangers fill a tower",
         "fresh peer ids take all the room",
         "swapd/tower/quotas.py",
@@ -65,7 +61,7 @@ MUTANTS = (
         "> len(rows):",
         SERVED,
     ),
-    _mutant(
+    of_tower(
         "older package replaces a newer",
         "a package without the outpoint that confirmed",
         KEEPER,
@@ -73,7 +69,7 @@ MUTANTS = (
         "if held.package != data and package.sequence < 0:",
         SERVED,
     ),
-    _mutant(
+    of_tower(
         "tower on another fork",
         "a tower that watches coins of another chain than its client's",
         KEEPER,
@@ -82,7 +78,7 @@ MUTANTS = (
         SERVED,
     ),
     # --- what it does ---
-    _mutant(
+    of_tower(
         "tower believes any preimage",
         "32 bytes that open nothing are taken for the secret",
         PROGRESS,
@@ -90,7 +86,7 @@ MUTANTS = (
         "        if preimage:\n",
         LOOKS,
     ),
-    _mutant(
+    of_tower(
         "tower gives its client no time",
         "each claim is sent twice, and dearer",
         DECIDE,
@@ -98,7 +94,7 @@ MUTANTS = (
         "return _send(package, progress, view, way, None)",
         LOOKS,
     ),
-    _mutant(
+    of_tower(
         "tower outbids its own client",
         "the client's claim is taken for the tower's, and lifted each block",
         DECIDE,
@@ -106,7 +102,7 @@ MUTANTS = (
         "if spend.txid in _own_txids(package, way):",
         LOOKS,
     ),
-    _mutant(
+    of_tower(
         "tower sends its client's lock",
         "a lock that is being killed comes back as a bearer cheque",
         DECIDE,
@@ -114,7 +110,7 @@ MUTANTS = (
         "keep = len(lock.raw) <= MAX_RAW",
         LOOKS,
     ),
-    _mutant(
+    of_tower(
         "refund never yields",
         "the other side's claim is outbid although the agreed coins can be had",
         PROGRESS,
@@ -122,7 +118,7 @@ MUTANTS = (
         "    return claimed or not claimed\n",
         LOOKS,
     ),
-    _mutant(
+    of_tower(
         "tower uses a preimage before it is on disk",
         "seen once in a mempool, lost by a crash",
         KEEPER,
@@ -149,7 +145,7 @@ MUTANTS = (
         tiers=("towers",),
     ),
     # --- what its client relies on ---
-    _mutant(
+    of_tower(
         "preimage with a tower before the reveal",
         "a tower can reveal early",
         PLAN,
@@ -157,7 +153,7 @@ MUTANTS = (
         "    known = preimage\n",
         LADDERS,
     ),
-    _mutant(
+    of_tower(
         "dear variants good at once",
         "a tower burns the most at the first moment",
         PLAN,
@@ -165,7 +161,7 @@ MUTANTS = (
         "when = 0",
         LADDERS,
     ),
-    _mutant(
+    of_tower(
         "lock leaves before its packages",
         "off right after the lock, with nobody to claim",
         TOWERS,
@@ -173,7 +169,7 @@ MUTANTS = (
         "releases = False",
         CLIENT,
     ),
-    _mutant(
+    of_tower(
         "reveal before its package",
         "off right after the reveal, with nobody to claim",
         TOWERS,
@@ -181,7 +177,7 @@ MUTANTS = (
         "reveals = False",
         CLIENT,
     ),
-    _mutant(
+    of_tower(
         "tower believed without proof",
         "a tower that lost everything counts as a tower",
         TOWERS,
@@ -189,7 +185,7 @@ MUTANTS = (
         "            left.held = True\n",
         CLIENT,
     ),
-    _mutant(
+    of_tower(
         "proof without the nonce",
         "one proof, kept, stands for ever for a package that was thrown away",
         PACKAGE,
@@ -197,7 +193,7 @@ MUTANTS = (
         "    return tagged_hash(Tag.TOWER_PROOF, data)\n",
         (*CHECKS, *SERVED),
     ),
-    _mutant(
+    of_tower(
         "tower may keep another package",
         "it says what it kept, and nobody reads it",
         "swapd/engine/tower_talk.py",
