@@ -188,7 +188,7 @@ class Side:
             if view is not None and _CLOCK in view.problems:
                 # A stale node keeps telling it after the clock is right: look again, not at once.
                 proven = view.median_time - self._early(self.chain_of(leg))
-                soon = self.world.unit // (60 if self.world.setting.paces else 5)
+                soon = max(1, self.world.unit // (60 if self.world.setting.paces else 5))
                 right = work.now + max(soon, proven - self.daemon.wall + 1)
                 if not work.now < self._clock_right_at <= right:  # one such call at a time
                     self._clock_right_at = right
