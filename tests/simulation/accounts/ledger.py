@@ -117,6 +117,14 @@ class AccountLedger(Ledger):
         return "", pool.descendants(rivals) if rivals else {}
 
     def _why_invalid(self, tx: SimTx, rivals: Sequence[str]) -> str:
+        """Of what comes back after a reorganisation: a call before it may go otherwise on this
+        branch, and leave another sum than this one was made of."""
+        spent = [self.output(ref) for ref in tx.spends]
+        if None in spent:
+            return MISSING
+        before = sum(output[1] for output in spent if output is not None)
+        if before != tx.fee + sum(units for _, units in tx.outputs):
+            return MISSING
         return self._why_unspendable(tx)
 
     # --- blocks ---

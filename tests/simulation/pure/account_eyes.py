@@ -130,12 +130,14 @@ def _conflict(side: "Side", ledger: AccountLedger) -> Conflict | None:
         return None
     leg = side.swap.leg(side.own_leg)
     spender = ledger.spender(lock.coins[0].ref)
-    if spender is not None and not (spender[1] == 0 and spender[0].txid == lock.tx.txid):
-        tx, depth = spender
-        deep = _depth(side, ledger, side.own_leg, depth)
-        return None if (leg.script, leg.units) in tx.outputs else Conflict(tx.txid, deep)
     late = _depth(side, ledger, side.own_leg, ledger.late_blocks(_deadline(side, lock)))
-    return Conflict("", late) if late else None
+    if late and (spender is None or spender[1] == 0):
+        return Conflict("", late)  # as the adapter says it: what still waits comes too late
+    if spender is None or (spender[1] == 0 and spender[0].txid == lock.tx.txid):
+        return None
+    tx, depth = spender
+    deep = _depth(side, ledger, side.own_leg, depth)
+    return None if (leg.script, leg.units) in tx.outputs else Conflict(tx.txid, deep)
 
 
 def _deadline(side: "Side", lock: SignedLock) -> int:
