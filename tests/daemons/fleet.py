@@ -25,6 +25,7 @@ _BOOK_SECONDS: Final = 120
 """More than a lease: by then a maker that nobody hears of is in no book."""
 _BUSY_SECONDS: Final = 61
 """After so long a maker that had too many takes in a minute answers again."""
+_BUSY_POLL: Final = 1
 
 
 def other(chain: Chain) -> Chain:
@@ -193,15 +194,20 @@ class Fleet:
         if amount is not None:
             decimal, asset = amount.split()
             more["amount"] = {"asset": asset, "decimal": decimal}
-        try:
-            taken = await self[taker].call("take", offer_id=offer_id, **more)
-        except CallError as error:
-            if "busy" not in str(error):
-                raise
-            # Many swaps in a row are quicker than what a maker grants one peer.
-            await trio.sleep(_BUSY_SECONDS)
-            taken = await self[taker].call("take", offer_id=offer_id, **more)
+        taken = await self.asked_to_take(taker, offer_id=offer_id, **more)
         return str(taken["swaps"][0]["swap_id"])
+
+    async def asked_to_take(self, taker: str, **params: object) -> Any:
+        """The answer to a take. Many swaps in a row are quicker than what a maker grants one peer:
+        it is asked again until it has time."""
+        until = trio.current_time() + _BUSY_SECONDS
+        while True:
+            try:
+                return await self[taker].call("take", **params)
+            except CallError as error:
+                if "busy" not in str(error) or trio.current_time() > until:
+                    raise
+            await trio.sleep(_BUSY_POLL)
 
     async def swap(self, name: str, swap_id: str) -> dict[str, Any]:
         """Everything a daemon tells about a swap."""

@@ -16,7 +16,10 @@ LTC_2 = {"asset": "LTC", "decimal": "2"}
 async def refused(fleet: Fleet, name: str, method: str, **params: object) -> CallError:
     """The error of a call that must fail."""
     with pytest.raises(CallError) as caught:
-        await fleet[name].call(method, **params)
+        if method == "take":
+            await fleet.asked_to_take(name, **params)
+        else:
+            await fleet[name].call(method, **params)
     assert caught.value.message
     assert caught.value.remedy
     return caught.value

@@ -106,7 +106,7 @@ async def test_a_take_by_pair_and_limit_price_takes_the_cheaper_of_two_offers(
         await fleet["taker"].call("take", **order, limit_price="0.005")
     assert refused.value.name == "no_matching_offer"
 
-    taken = await fleet["taker"].call("take", **order, limit_price="0.015")
+    taken = await fleet.asked_to_take("taker", **order, limit_price="0.015")
     [swap] = taken["swaps"]
     assert swap["offer_id"] == cheap != dear
     await fleet.until_ended(swap["swap_id"])

@@ -23,6 +23,11 @@ SIZES: Final[dict[Chain, tuple[str, str]]] = {"LTC": ("0.5 LTC", "0.01"), "BTC":
 """What the maker sells, by its chain: amount and price."""
 
 ANSWER_SECONDS: Final = 20
+"""How long an answer may still take when one of the two has died."""
+
+DEATH_SECONDS: Final = 5
+"""How long a process may take to end whose connections have."""
+
 ACT_SECONDS: Final = 20
 """How long a daemon may take for what it owes once its node knows of a block."""
 
@@ -62,22 +67,38 @@ class Story(NamedTuple):
 
 
 async def take(fleet: MortalFleet, sold: Chain = "LTC") -> None:
-    """A take whose answer may never come, because one of the two died meanwhile. A fleet with
-    chains of accounts has a deal of its own."""
+    """A take whose answer may never come, but only because one of the two died meanwhile. A fleet
+    with chains of accounts has a deal of its own."""
     (amount, price), bought = SIZES[sold], str(other(sold))
     if isinstance(fleet, MortalAccounts):
         bought, get = fleet.deal
         amount, price = offered(bought, get)
         fleet.pair = f"{get}/{bought}"
     offer_id = await fleet.post("maker", amount, buy=bought, price=price, seen_by=["taker"])
-    with trio.move_on_after(ANSWER_SECONDS):
-        try:
-            await fleet.take("taker", offer_id)
-        except CannotConnectError:
-            return
-        except CallError as error:
-            if error.name not in {"negotiation_timeout", "peer_unreachable"}:
-                raise
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_give_up_once_one_died, fleet, nursery.cancel_scope)
+        await _answered(fleet, offer_id)
+        nursery.cancel_scope.cancel()
+
+
+async def _answered(fleet: MortalFleet, offer_id: str) -> None:
+    try:
+        await fleet.take("taker", offer_id)
+    except (CallError, CannotConnectError):
+        with trio.move_on_after(DEATH_SECONDS) as scope:
+            await _until_one_died(fleet)
+        if scope.cancelled_caught:
+            raise
+
+
+async def _give_up_once_one_died(fleet: MortalFleet, waiting: trio.CancelScope) -> None:
+    await _until_one_died(fleet)
+    waiting.deadline = trio.current_time() + ANSWER_SECONDS
+
+
+async def _until_one_died(fleet: MortalFleet) -> None:
+    while all(daemon.running for daemon in fleet.daemons.values()):  # noqa: ASYNC110 - of each one
+        await trio.sleep(0.1)
 
 
 async def agree(fleet: MortalFleet, sold: Chain = "LTC") -> str:
