@@ -1,6 +1,7 @@
 """The operator's mistakes: a clear error by name, and nothing is committed."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 
@@ -15,11 +16,10 @@ LTC_2 = {"asset": "LTC", "decimal": "2"}
 
 async def refused(fleet: Fleet, name: str, method: str, **params: object) -> CallError:
     """The error of a call that must fail."""
+    taking = method == "take"
+    call = partial(fleet.asked_to_take, name) if taking else partial(fleet[name].call, method)
     with pytest.raises(CallError) as caught:
-        if method == "take":
-            await fleet.asked_to_take(name, **params)
-        else:
-            await fleet[name].call(method, **params)
+        await call(**params)
     assert caught.value.message
     assert caught.value.remedy
     return caught.value

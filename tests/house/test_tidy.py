@@ -2,10 +2,9 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 MAX_FILE_LINES = 600
@@ -50,74 +49,86 @@ def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]
             yield node
 
 
-each_source = pytest.mark.parametrize("path", sources(), ids=name_of)
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
 
 
-@each_source
-def test_a_module_says_what_it_owns(path: Path) -> None:
-    text = path.read_text()
-    assert not text.strip() or ast.get_docstring(ast.parse(text)), "no module docstring"
+def offenders(rule: Callable[[Path], object], paths: Iterable[Path] = ()) -> dict[str, object]:
+    """By file, what a rule finds wrong in each of `paths` (default: every source)."""
+    return {name_of(path): found for path in paths or sources() if (found := rule(path))}
 
 
-@each_source
-def test_files_and_functions_stay_short(path: Path) -> None:
-    text = path.read_text()
-    assert len(text.splitlines()) <= MAX_FILE_LINES
-    long = {
-        node.name: length
-        for node in functions(ast.parse(text))
-        if (length := (node.end_lineno or node.lineno) - node.lineno + 1) > MAX_FUNCTION_LINES
-    }
-    assert long == {}
+def test_a_module_says_what_it_owns() -> None:
+    def has_no_docstring(path: Path) -> bool:
+        return bool(path.read_text().strip()) and not ast.get_docstring(parsed(path))
+
+    assert offenders(has_no_docstring) == {}
 
 
-@each_source
-def test_only_the_command_line_prints(path: Path) -> None:
-    if name_of(path).startswith(MAY_PRINT) or path.name == "__main__.py":
-        return
-    printing = [
-        node.lineno
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id == "print"
-    ]
-    assert printing == []
+def test_files_and_functions_stay_short() -> None:
+    def long(path: Path) -> dict[str, int]:
+        lines = len(path.read_text().splitlines())
+        return {"lines": lines} if lines > MAX_FILE_LINES else dict(_long_functions(path))
+
+    assert offenders(long) == {}
 
 
-@each_source
-def test_every_excuse_to_a_checker_carries_its_code_and_reason(path: Path) -> None:
-    bare = [
-        f"{number}: {line.strip()}"
-        for number, line in enumerate(path.read_text().splitlines(), 1)
-        if (match := EXCUSE.search(line))
-        and (
-            not (match[2] or match[4])
-            or len(EXCUSE.sub("", line[match.start() :]).strip(" #-:")) < 6
-        )
-    ]
-    assert bare == []
+def _long_functions(path: Path) -> Iterator[tuple[str, int]]:
+    for node in functions(parsed(path)):
+        length = (node.end_lineno or node.lineno) - node.lineno + 1
+        if length > MAX_FUNCTION_LINES:
+            yield node.name, length
 
 
-@each_source
-def test_nothing_sleeps_by_the_wall_clock_is_skipped_or_expected_to_fail(path: Path) -> None:
-    assert NEVER.findall(path.read_text()) == []
+def test_only_the_command_line_prints() -> None:
+    def printing(path: Path) -> list[int]:
+        if name_of(path).startswith(MAY_PRINT) or path.name == "__main__.py":
+            return []
+        return [
+            node.lineno
+            for node in ast.walk(parsed(path))
+            if isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "print"
+        ]
+
+    assert offenders(printing) == {}
 
 
-@pytest.mark.parametrize(
-    "path",
-    [p for p in sources() if name_of(p).startswith("protocol/") and name_of(p) not in MAY_FLOAT],
-    ids=name_of,
-)
-def test_no_float_comes_near_an_amount_or_a_price(path: Path) -> None:
-    floats = [
-        node.lineno
-        for node in ast.walk(ast.parse(path.read_text()))
-        if (isinstance(node, ast.Constant) and isinstance(node.value, float))
-        or (isinstance(node, ast.Name) and node.id == "float")
-        or (isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.Div))
-    ]
-    assert floats == [], "use integers, // with the rounding said, or fractions.Fraction"
+def test_every_excuse_to_a_checker_carries_its_code_and_reason() -> None:
+    def bare(path: Path) -> list[str]:
+        return [
+            f"{number}: {line.strip()}"
+            for number, line in enumerate(path.read_text().splitlines(), 1)
+            if (match := EXCUSE.search(line))
+            and (
+                not (match[2] or match[4])
+                or len(EXCUSE.sub("", line[match.start() :]).strip(" #-:")) < 6
+            )
+        ]
+
+    assert offenders(bare) == {}
+
+
+def test_nothing_sleeps_by_the_wall_clock_is_skipped_or_expected_to_fail() -> None:
+    assert offenders(lambda path: NEVER.findall(path.read_text())) == {}
+
+
+def test_no_float_comes_near_an_amount_or_a_price() -> None:
+    """Integers, // with the rounding said, or fractions.Fraction instead."""
+
+    def floats(path: Path) -> list[int]:
+        return [
+            node.lineno
+            for node in ast.walk(parsed(path))
+            if (isinstance(node, ast.Constant) and isinstance(node.value, float))
+            or (isinstance(node, ast.Name) and node.id == "float")
+            or (isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.Div))
+        ]
+
+    pure = [path for path in sources() if name_of(path).startswith("protocol/")]
+    assert offenders(floats, [path for path in pure if name_of(path) not in MAY_FLOAT]) == {}
 
 
 def test_no_leftover_and_no_download_address_is_in_any_file() -> None:
