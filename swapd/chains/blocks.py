@@ -50,6 +50,11 @@ class BlockScanner:
     async def catch_up(self, state: WatchState, tip_height: int, tip_hash: str) -> None:
         """Scans until `state` stands at this tip, or until the chain turns out to have moved (the
         caller compares the tip again). Raises NodeMisconfigured when a block is pruned."""
+        if state.hashes and state.cursor == tip_height - 1:
+            # As nearly always: one block more, which links to the last one. Nothing else is asked.
+            async with self._lock:
+                if state.cursor == tip_height - 1:
+                    await self._scan(state, tip_height, tip_hash)
         if state.cursor < tip_height or not state.hashes or state.hashes[-1] != tip_hash:
             await self._unwind(state, tip_height)
         while state.cursor < tip_height:
@@ -76,11 +81,14 @@ class BlockScanner:
             raise
 
     async def _next(self, state: WatchState) -> bool:
-        """Scans the block after the cursor, for every watch that stands there too."""
+        """Scans the block after the cursor; False when there is none that links to the last."""
         height = state.cursor + 1
         name = await self._hash_at(height)
-        if name is None:
-            return False
+        return name is not None and await self._scan(state, height, name)
+
+    async def _scan(self, state: WatchState, height: int, name: str) -> bool:
+        """Scans a block for `state` and every watch that stands there too; False when it does not
+        link to the last one."""
         raw = await self._block(name)
         before = raw[4:36][::-1].hex()
         if state.hashes and state.hashes[-1] != before:

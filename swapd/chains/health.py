@@ -87,7 +87,8 @@ class Health:
         chain, net = table(info), table(network)
         check_chain(self._rpc.where, self._params, chain, genesis)
         height, tip = whole(chain.get("blocks")), block_hash(chain.get("bestblockhash"))
-        tip_time, median_time = await self._times(tip)
+        await self._know(tip, height)
+        _, tip_time, median_time = self._header
         headers = whole(chain.get("headers"))
         syncing = flag(chain.get("initialblockdownload"))
         peers = whole(net.get("connections"))
@@ -95,7 +96,7 @@ class Health:
             *self._time_problems(tip_time, median_time),
             *_sync_problems(height, headers, syncing=syncing),
             *self._peer_problems(peers),
-            *await self._fork_problems(tip, height),
+            *filter(None, [self._fork[2]]),
             *filter(None, [wallet_problem(self._rpc.where, self._config, wallets)]),
             *filter(None, [self.misconfigured]),
         ]
@@ -125,14 +126,27 @@ class Health:
             fee_estimated=estimated is not None,
         )
 
-    async def _times(self, tip: str) -> tuple[int, int]:
-        """Time and median time of the tip; asked once per tip."""
+    async def _know(self, tip: str, height: int) -> None:
+        """Times of the tip, asked once for each, and the branch that competes with our best chain,
+        if one is known (safety rules 10, 12)."""
+        asked: dict[str, tuple[object, ...]] = {}
         if self._header[0] != tip:
-            header = table(await self._rpc.call("getblockheader", tip))
-            most = 2**32 - 1
+            asked["getblockheader"] = (tip,)
+        known_tip, since, _ = self._fork
+        if known_tip != tip or trio.current_time() - since > TIPS_MAX_AGE:
+            asked["getchaintips"] = ()
+        answers = dict(zip(asked, await self._rpc.batch([*asked.items()]), strict=True))
+        for answer in answers.values():
+            if isinstance(answer, RpcError):
+                raise answer
+        if "getblockheader" in answers:
+            header, most = table(answers["getblockheader"]), 2**32 - 1
             times = whole(header.get("time"), 0, most), whole(header.get("mediantime"), 0, most)
             self._header = (tip, *times)
-        return self._header[1:]
+        if "getchaintips" in answers:
+            tips = rows(answers["getchaintips"])
+            problem = next((p for p in (_competes(item, height) for item in tips) if p), None)
+            self._fork = (tip, trio.current_time(), problem)
 
     def _time_problems(self, tip_time: int, median_time: int) -> list[str]:
         now = self._clock.now()
@@ -149,15 +163,6 @@ class Health:
         if self._params.network == "regtest" or peers >= MIN_PEERS:
             return []
         return [f"the node has {peers} peers; {MIN_PEERS} are wanted, {troubles.FEW_PEERS}"]
-
-    async def _fork_problems(self, tip: str, height: int) -> list[str]:
-        """The branch that competes with our best chain, if one is known (safety rules 10, 12)."""
-        known_tip, since, problem = self._fork
-        if known_tip != tip or trio.current_time() - since > TIPS_MAX_AGE:
-            answer = rows(await self._rpc.call("getchaintips"))
-            problem = next((p for p in (_competes(item, height) for item in answer) if p), None)
-            self._fork = (tip, trio.current_time(), problem)
-        return [problem] if problem else []
 
     @staticmethod
     def _estimated(answer: object) -> int | None:
