@@ -63,15 +63,27 @@ async def test_a_killed_network_process_comes_back_and_offers_flow_again(fleet: 
     assert network_child(fleet["maker"]) != old
 
 
-async def test_both_daemons_restarted_in_the_middle_go_on_before_the_network_opens(
+async def test_both_stopped_in_the_middle_tell_what_is_open_and_go_on_where_they_were(
     fleet: Fleet,
 ) -> None:
+    """The maker by a signal, the taker by its socket."""
     before = await accounts.balances(fleet)
     swap_id = await begin(fleet)
+    standing = await fleet.post("maker", "1 LTC", buy="BTC", price="0.02", seen_by=["taker2"])
     await leg_reaches(fleet, "maker", swap_id, "i", "confirmed")
-    await fleet.restart("maker")
+    assert await fleet["maker"].stop() == 0
+    await fleet.until_gone("taker2", standing, seconds=20)
+    told = [e for e in fleet["maker"].events() if e["event"] == "daemon.open_swap"][-1]
+    assert told["swap"] == swap_id
+    assert told["safe_unattended_until"] > fleet.world.clock.now()
+    await fleet["maker"].start()
+
     await leg_reaches(fleet, "taker", swap_id, "p", "confirmed")
-    await fleet.restart("taker")
+    answer = await fleet["taker"].call("stop")
+    assert [row["swap_id"] for row in answer["open_swaps"]] == [swap_id]
+    assert await fleet["taker"].wait_ended() == 0
+    await fleet["taker"].start()
+
     await fleet.until_ended(swap_id)
     assert await accounts.ends(fleet, swap_id, "maker", "taker") == ("completed", "completed")
     await accounts.check(fleet, before, swap_id)
@@ -80,31 +92,6 @@ async def test_both_daemons_restarted_in_the_middle_go_on_before_the_network_ope
         last_start = len(names) - 1 - names[::-1].index("daemon.resumed")
         assert fleet[name].events()[last_start]["swaps"] == 1
         assert "daemon.ready" in names[last_start:]
-
-
-async def test_a_stop_withdraws_the_offers_and_tells_which_swaps_are_open(fleet: Fleet) -> None:
-    before = await accounts.balances(fleet)
-    swap_id = await begin(fleet)
-    standing = await fleet.post("maker", "1 LTC", buy="BTC", price="0.02", seen_by=["taker2"])
-    assert await fleet["maker"].stop() == 0
-    await fleet.until_gone("taker2", standing, seconds=20)
-    told = [e for e in fleet["maker"].events() if e["event"] == "daemon.open_swap"][-1]
-    assert told["swap"] == swap_id
-    assert told["safe_unattended_until"] > fleet.world.clock.now()
-
-    await fleet["maker"].start()
-    await fleet.until_ended(swap_id)
-    assert await accounts.ends(fleet, swap_id, "maker", "taker") == ("completed", "completed")
-    await accounts.check(fleet, before, swap_id)
-
-
-async def test_a_stop_by_the_socket_answers_with_the_open_swaps(fleet: Fleet) -> None:
-    swap_id = await begin(fleet)
-    told = await fleet["taker"].call("stop")
-    assert [row["swap_id"] for row in told["open_swaps"]] == [swap_id]
-    assert await fleet["taker"].wait_ended() == 0
-    await fleet["taker"].start()
-    await fleet.until_ended(swap_id)
 
 
 async def test_a_node_that_restarts_in_the_middle_delays_a_swap_and_nothing_else(

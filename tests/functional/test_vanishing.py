@@ -104,6 +104,7 @@ async def test_a_taker_who_vanishes_after_both_locks_and_the_maker_are_both_refu
     await accounts.check(fleet, before, swap_id)
 
 
+@pytest.mark.slow
 async def test_a_taker_killed_right_after_its_reveal_finds_both_legs_claimed(
     fleet: Fleet,
 ) -> None:

@@ -37,12 +37,12 @@ def fuzz(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.timeout(600)
 def test_no_hostile_input_of_a_short_run_breaks_a_decoder() -> None:
-    done = fuzz("INPUTS=32000")
+    done = fuzz("INPUTS=16000")
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
     last = done.stdout.splitlines()[-1]
     found = re.fullmatch(r"fuzz: (\d+) inputs, (\d+) targets, crashes 0", last)
     assert found, last
-    assert int(found[1]) >= 31_000
+    assert int(found[1]) >= 15_000
     assert int(found[2]) == len(TARGETS)
 
 

@@ -115,7 +115,7 @@ async def test_nobody_locks_where_the_contract_is_another_one(accounts: AccountF
     swap_id = await stories.take(accounts, "BTC", "ETH")
     accounts.patience = IDLE_SECONDS
     async with hostile.code_at(anvil, contract_of(None), hostile.ACCEPTS_ALL):
-        for _ in range(8):
+        for _ in range(4):
             await accounts.block()
         await accounts.pass_blocks_to(await stories.expiry_of(accounts, "taker", swap_id, "i"))
         await accounts.until_ended(swap_id)

@@ -12,8 +12,8 @@ from tests.simulation import report, runs
 from tests.simulation.pure.world import World
 
 ROOT = Path(__file__).resolve().parents[2]
-FRESH_SEEDS = 30
-"""Of the pure tier, by count and not by time: about a minute of two cores."""
+FRESH_SEEDS = 15
+"""Of the pure tier, by count and not by time; `./dev sim TIER=pure` plays as many as one likes."""
 
 FRESH_MIXED = 2
 """Of the worlds with accounts, in which the rest is the pure tier's."""
@@ -22,7 +22,7 @@ ALWAYS_SEEDS = range(40, 43)
 _DIGEST = """
 import hashlib
 from tests.simulation.runs import runner
-for seed in range(900, 906):
+for seed in range(900, 903):
     told = runner("pure")(seed, tell=True)
     print(seed, hashlib.sha256(repr((told.story, told.violations)).encode()).hexdigest())
 """
@@ -83,7 +83,7 @@ def test_one_seed_tells_one_story_whatever_the_hash_seed() -> None:
         for salt in (1, 2)
     ]
     assert told[0] == told[1]
-    assert len(told[0].splitlines()) == 6
+    assert len(told[0].splitlines()) == 3
 
 
 @pytest.mark.parametrize("seed", ALWAYS_SEEDS)

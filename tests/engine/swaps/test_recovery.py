@@ -73,7 +73,7 @@ class Vault:
         return self.party.world.chains[asset].address_of(self.party.signer.wallet_key(asset, index))
 
 
-@pytest.mark.parametrize("eager", [True, False])
+@pytest.mark.parametrize("eager", [pytest.param(True, marks=pytest.mark.slow), False])
 @pytest.mark.parametrize("name", STORIES)
 async def test_the_loss_of_the_machine_at_any_point_loses_nothing(
     name: str, eager: bool, mock_clock: MockClock

@@ -11,7 +11,7 @@ import pytest
 from tests.simulation.engine import world
 from tests.simulation.engine.regressions import REGRESSIONS
 
-WORLDS = 30
+WORLDS = 20
 """In each run of the tests."""
 SHARE = 10
 

@@ -10,6 +10,8 @@ from tests.simulation.explore.scenarios import SCENARIOS, USUAL
 from tests.simulation.explore.search import Result, explore
 
 LEAST = {"both honest": 3_000, "taker honest": 50_000, "maker honest": 20_000}
+SHORT = 30_000
+"""States that fit into the short run."""
 
 
 def told(result: Result) -> str:
@@ -17,7 +19,13 @@ def told(result: Result) -> str:
     return "\n\n".join("\n".join((v.fault, *v.story)) for v in result.violations)
 
 
-@pytest.mark.parametrize("scenario", USUAL, ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        pytest.param(each, id=each.name, marks=[pytest.mark.slow] * (LEAST[each.name] > SHORT))
+        for each in USUAL
+    ],
+)
 def test_with_one_disturbance_at_any_moment_nothing_is_violated(scenario: Scenario) -> None:
     result = explore(scenario, 1)
     assert result.violations == (), told(result)
