@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version as installed
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import click
 import structlog
 import trio
 
-from swapd import log, offline, running
+from swapd import keptsecret, log, offline, running
 from swapd.clock import FileClock, WallClock
 from swapd.config import Config, ConfigError, Loaded, describe, load
 from swapd.daemon import Daemon
@@ -39,6 +39,8 @@ from swapd.store.sqlite import SqliteStore
 from swapd.tower.command import run_tower, say_accounts
 
 F = TypeVar("F", bound=Callable[..., None])
+
+_IDENTITY_BYTES: Final = 64
 
 EXIT_CODES = """\b
 Exit codes: 0 stopped in order, 1 crash, 2 command line, 10 configuration, 11 data directory in
@@ -535,10 +537,12 @@ def _warn_of_loose(passphrase_file: Path | None) -> None:
 
 
 def _seed(config: Config, passphrase_file: Path | None) -> Secret:
-    """The seed; a daemon that only relays needs none and gets one for this run."""
+    """The seed; a daemon that only relays needs none: nothing but its peer id comes from the bytes
+    that it keeps, and others have that in their configuration."""
     if not config.paths.seed.exists():
         if config.is_relay:
-            return Secret(os.urandom(64))
+            path = config.paths.identity
+            return Secret(keptsecret.load(path, _IDENTITY_BYTES, os.urandom, what="identity file"))
         raise SeedFileMissingError(
             f"there is no seed at {config.paths.seed}: run `swapd init` first"
         )

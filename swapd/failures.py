@@ -9,6 +9,7 @@ from swapd import exitcodes
 from swapd.clock import ClockFileError
 from swapd.config import ConfigError
 from swapd.control.socketfile import ControlSocketError
+from swapd.keptsecret import KeptSecretError
 from swapd.keys.errors import KeysError
 from swapd.lockfile import AlreadyLockedError, LockError
 from swapd.paths import PathError
@@ -32,6 +33,7 @@ _CODES: tuple[tuple[type[Exception], int], ...] = (
     (InvalidAddress, exitcodes.CONFIG),
     (ControlSocketError, exitcodes.CONFIG),
     (TowerError, exitcodes.CONFIG),
+    (KeptSecretError, exitcodes.CONFIG),
     (KeysError, exitcodes.KEYS),
     (StoreError, exitcodes.DATABASE),
     (RecoveryError, exitcodes.DATABASE),

@@ -59,6 +59,11 @@ class DataPaths(Struct, frozen=True):
         return self.root / "recovery.swapd"
 
     @property
+    def identity(self) -> Path:
+        """What the peer id of a daemon without chains comes from."""
+        return self.root / "identity.key"
+
+    @property
     def relay(self) -> Path:
         """The key of the account that pays gas while the seed is locked."""
         return self.root / "relay.key"

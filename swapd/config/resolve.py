@@ -183,7 +183,7 @@ class Resolver:
         named = tuple(self._path(key, text) for text in self._sections.recovery.paths)
         found = tuple(dict.fromkeys(path for path in named if path is not None))
         if data is None:
-            # Who only relays has nothing to lose, and another seed at each start.
+            # Who only relays has nothing to lose.
             return RecoveryConfig(paths=(), command=())
         if not found:
             found = (data.recovery,)

@@ -24,7 +24,7 @@ def examine(
     found = [finding("config_warning", "configuration", text) for text in warnings]
     found += disk(paths.root)
     found += only_ours(paths.root, 0o700)
-    for path in (paths.seed, paths.database, paths.socket, paths.backup):
+    for path in (paths.seed, paths.identity, paths.database, paths.socket, paths.backup):
         found += only_ours(path, 0o600)
     if not paths.seed.exists() and not config.is_relay:
         found.append(finding("seed_missing", str(paths.seed)))

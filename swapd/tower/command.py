@@ -23,7 +23,7 @@ from swapd.tower.daemon import TowerDaemon, key_path, tower_folder
 
 def run_tower(config: Config, clock: Clock) -> None:
     """Until SIGTERM or SIGINT; a second one ends it at once. Raises TowerError, StoreError,
-    LockError, PathError and what starting raises (in exception groups)."""
+    KeptSecretError, LockError, PathError and what starting raises (in exception groups)."""
     paths = DataPaths(tower_folder(config), config.paths.socket)
     prepare(paths)
     with locked(paths.lock):
@@ -32,7 +32,7 @@ def run_tower(config: Config, clock: Clock) -> None:
 
 def say_accounts(config: Config) -> list[str]:
     """Where the operator puts gas, chain by chain; makes the tower's key if there is none. Raises
-    TowerError."""
+    KeptSecretError."""
     if not config.evm:
         return ["no chain with accounts is configured under [evm]: this tower needs no gas"]
     address = address_of_key(keyfile.relay_key(keyfile.load(key_path(config), os.urandom)))

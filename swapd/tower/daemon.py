@@ -32,7 +32,7 @@ class TowerDaemon:
     """One tower, from its parts to its end."""
 
     def __init__(self, config: Config, *, store: Store, clock: Clock, entropy: Entropy) -> None:
-        """Raises TowerError (key file, no chain), KeysError (password file)."""
+        """Raises TowerError (no chain), KeptSecretError (key file), KeysError (password file)."""
         if not (config.chains or config.evm):
             raise TowerError("a tower watches chains: configure [chains.btc], [evm.eth]")
         self._config, self._clock = config, clock

@@ -103,6 +103,8 @@ class Fleet:
                 nursery.start_soon(daemon.init)
         await self.prepare()
         bootstrap = [await self.relay.address()]
+        # Started again it is where it was, and everybody finds it.
+        self.relay.settings["p2p.listen"] = bootstrap[0].rpartition("/p2p/")[0]
         async with trio.open_nursery() as nursery:
             for daemon in self.daemons.values():
                 daemon.bootstrap = tuple(bootstrap)

@@ -18,7 +18,7 @@ from tests.nodes.world import CHAINS
 PARTIES = ("maker", "taker", "taker2")
 COINS = 6
 COIN = {"BTC": 100_000_000, "LTC": 2_000_000_000}
-QUICK = {"chains.btc.mempool_poll_ms": "100", "chains.ltc.mempool_poll_ms": "100"}
+QUICK = {"chains.btc.mempool_poll_ms": "250", "chains.ltc.mempool_poll_ms": "250"}
 
 
 async def begin_fleet(fleet: Fleet) -> None:
@@ -69,9 +69,6 @@ async def mend(fleet: Fleet) -> None:
     await _mend_nodes(fleet)
     if not fleet.relay.running:
         await fleet.relay.start()
-        for daemon in fleet.daemons.values():
-            daemon.bootstrap = (await fleet.relay.address(),)
-            await daemon.kill()
     for daemon in fleet.daemons.values():
         if not daemon.running:
             await daemon.start()

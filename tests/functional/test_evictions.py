@@ -18,7 +18,11 @@ async def test_claims_refunds_and_kills_are_mined_in_time_past_full_mempools(
     await case.run()
 
 
-@pytest.mark.parametrize("case", bumps.ALL, ids=str)
+@pytest.mark.parametrize(
+    "case",
+    [bumps.ALL[0], *(pytest.param(case, marks=pytest.mark.slow) for case in bumps.ALL[1:])],
+    ids=str,
+)
 async def test_a_lock_that_its_operator_bumped_by_hand_is_recognised(
     fleet: Fleet, case: Bump
 ) -> None:

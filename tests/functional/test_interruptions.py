@@ -44,16 +44,21 @@ async def until_health(fleet: Fleet, name: str, *, healthy: bool) -> dict[str, A
 async def test_killed_network_processes_and_a_dead_relay_cost_a_running_swap_nothing(
     fleet: Fleet,
 ) -> None:
-    before = await accounts.balances(fleet)
+    """The relay that comes back is the same to all who have it in their configuration."""
+    before, known = await accounts.balances(fleet), await fleet.relay.address()
     swap_id = await begin(fleet)
     await fleet.relay.kill()
     for name in ("maker", "taker"):
         os.kill(network_child(fleet[name]), signal.SIGKILL)
+    await leg_reaches(fleet, "taker", swap_id, "p", "confirmed")
+    await fleet.relay.start()
+    assert await fleet.relay.address() == known
     await fleet.until_ended(swap_id)
     assert await accounts.ends(fleet, swap_id, "maker", "taker") == ("completed", "completed")
     await accounts.check(fleet, before, swap_id)
     for name in ("maker", "taker"):
         assert network_child(fleet[name])
+    await fleet.post("maker", "2 LTC", buy="BTC", price="0.01", seen_by=["taker", "taker2"])
 
 
 async def test_a_killed_network_process_comes_back_and_offers_flow_again(fleet: Fleet) -> None:

@@ -9,16 +9,16 @@ from tests.faults import calls, nodes, wired
 from tests.faults.calls import Call, Methods
 from tests.faults.nodes import NetworkKilled, NodeOut
 from tests.faults.outage import Outage
-from tests.faults.proxy import Harm
 from tests.faults.wired import Bad
 
 pytestmark = [pytest.mark.nodes, pytest.mark.timeout(600)]
 
 SAMPLE = (
-    Call(calls.SEND, Harm.DEAF),
     NodeOut("lock P final", "taker", "LTC", Outage.STALLED),
     NetworkKilled("lock P mined"),
 )
+"""The calls that a node harms are for the long run: daemons and nodes start anew for each."""
+
 Case = Call | Methods | NodeOut | NetworkKilled | Bad
 
 

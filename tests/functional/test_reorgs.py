@@ -15,7 +15,6 @@ pytestmark = [pytest.mark.nodes, pytest.mark.timeout(600)]
 SAMPLE = (
     Reorg("lock I final", "BTC", 1, Branch.EMPTY),
     Reorg("lock P final", "LTC", 2, Branch.EMPTY),
-    Reorg("claim P mined", "LTC", 1, Branch.SAME),
 )
 
 

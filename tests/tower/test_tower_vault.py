@@ -7,8 +7,8 @@ import pytest
 
 from protocol.codec import encode
 from protocol.tower.progress import Progress
+from swapd.keptsecret import KeptSecretError
 from swapd.tower import keyfile
-from swapd.tower.errors import TowerError
 from swapd.tower.vault import SPACE, Stored, Vault
 from tests.fakes.clock import FakeEntropy
 from tests.fakes.store import FakeDisk, FakeStore
@@ -103,9 +103,9 @@ def test_a_key_file_that_others_can_read_or_that_is_cut_short_is_refused(tmp_pat
     path = tmp_path / "tower.key"
     keyfile.load(path, FakeEntropy("a"))
     path.chmod(0o640)
-    with pytest.raises(TowerError, match="chmod 600"):
+    with pytest.raises(KeptSecretError, match="chmod 600"):
         keyfile.load(path, FakeEntropy("a"))
     path.chmod(0o600)
     path.write_bytes(b"short")
-    with pytest.raises(TowerError, match="32 bytes"):
+    with pytest.raises(KeptSecretError, match="32 bytes"):
         keyfile.load(path, FakeEntropy("a"))
