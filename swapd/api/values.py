@@ -28,7 +28,18 @@ Decimal = Annotated[
     str, Meta(description="an exact decimal number, like 0.5", min_length=1, max_length=100)
 ]
 Digits = Annotated[str, Meta(description="a whole number in digits", pattern="^[0-9]{1,78}$")]
-FeeRate = Annotated[int, Meta(description="base units per 1000 vbytes", ge=1, le=100_000_000)]
+MAX_RATE_PER_VBYTES = 100_000_000
+FeeRate = Annotated[
+    int, Meta(description="base units per 1000 vbytes", ge=1, le=MAX_RATE_PER_VBYTES)
+]
+AnyFeeRate = Annotated[
+    int,
+    Meta(
+        description="base units per 1000 vbytes, on a chain with accounts per 1000 gas",
+        ge=1,
+        le=10**15,  # 1000 gwei per gas; elsewhere MAX_RATE_PER_VBYTES is the most
+    ),
+]
 IdempotencyKey = Annotated[
     str,
     Meta(

@@ -21,6 +21,12 @@ key_option = click.option(
 fee_option = click.option(
     "--fee-rate", type=int, default=None, help="In base units per 1000 vbytes."
 )
+any_fee_option = click.option(
+    "--fee-rate",
+    type=int,
+    default=None,
+    help="In base units per 1000 vbytes; of ETH and tokens in wei per 1000 gas.",
+)
 
 
 def fresh_key(given: str | None) -> str:
@@ -49,7 +55,7 @@ def address(app: App, /, *, asset: str) -> None:
 @click.command(cls=Command)
 @click.argument("asset")
 @click.argument("destination", metavar="ADDRESS")
-@fee_option
+@any_fee_option
 @yes_option
 @key_option
 @pass_app

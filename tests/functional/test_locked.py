@@ -74,8 +74,9 @@ def unattended(fleet: Fleet, name: str) -> Unattended:
 def maker(fleet: Fleet) -> Iterator[Unattended]:
     """The maker's daemon, from its next start on unattended."""
     daemon = unattended(fleet, "maker")
+    usual = dict(daemon.environment)
     yield daemon
-    daemon.environment.clear()
+    daemon.environment = usual
     daemon.__class__ = SwapdProcess  # type: ignore[assignment]  # as it was
 
 

@@ -7,7 +7,15 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from swapd.api.values import Address, AmountParam, AmountView, Asset, FeeRate, IdempotencyKey
+from swapd.api.values import (
+    Address,
+    AmountParam,
+    AmountView,
+    AnyFeeRate,
+    Asset,
+    FeeRate,
+    IdempotencyKey,
+)
 
 
 class BalanceParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,7 +68,7 @@ class WithdrawParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     asset: Asset
     destination: Address
-    fee_rate: FeeRate | None = None
+    fee_rate: AnyFeeRate | None = None
     dry_run: bool = False
     idempotency_key: IdempotencyKey | None = None
 

@@ -5,14 +5,15 @@ Owns: those calls. Must not know: node RPC, key storage, sockets.
 
 from collections.abc import Iterable
 
-from protocol.assets import AssetId
+from protocol.assets import AssetId, chain_of
 from protocol.bitcoin.spends import MAX_SWEEP_INPUTS
+from protocol.evm.params import is_evm
 from protocol.kinds import fee_asset_of, pays_own_fees
 from protocol.swap import reading
 from protocol.swap.states import SwapState
 from swapd.api import calls
 from swapd.api.errors import ApiError, ErrorName
-from swapd.api.values import AmountView
+from swapd.api.values import MAX_RATE_PER_VBYTES, AmountView
 from swapd.engine.addresses import known_addresses
 from swapd.engine.operations.context import Context, as_api_error
 from swapd.engine.payouts import found_payouts
@@ -76,6 +77,7 @@ class WalletOperations:
         asset = AssetId(info.asset)
         chain = self._c.chain(asset)
         _check_address(chain, params.destination)
+        _check_rate(asset, params.fee_rate)
         try:
             # More than one transaction can hold are left for the next withdrawal.
             coins = (await self._payout(asset))[:MAX_SWEEP_INPUTS]
@@ -161,6 +163,13 @@ class WalletOperations:
             return await self._c.world.signer.sign_wallet(asset, index, digest)
 
         return sign
+
+
+def _check_rate(asset: AssetId, rate: int | None) -> None:
+    """Nobody pays so much for bytes on purpose; gas is counted in much smaller units."""
+    if rate is not None and rate > MAX_RATE_PER_VBYTES and not is_evm(chain_of(asset)):
+        message = f"{rate} base units per 1000 vbytes are over the most, {MAX_RATE_PER_VBYTES}"
+        raise ApiError(ErrorName.FEE_RATE_INVALID, message)
 
 
 def _check_address(chain: Chain, address: str) -> None:

@@ -1,5 +1,6 @@
 """swap.*, wallet and node operations on running swaps."""
 
+import msgspec
 import pytest
 from trio.testing import MockClock
 
@@ -157,6 +158,22 @@ async def test_withdraw_sweeps_the_payouts_and_says_when_there_are_none(
         with pytest.raises(ApiError) as caught:
             await told.withdraw(calls.WithdrawParams(asset="BTC", destination="nonsense"))
         assert caught.value.name is ErrorName.ADDRESS_INVALID
+
+
+async def test_a_fee_rate_meant_for_gas_pays_for_no_bytes(mock_clock: MockClock) -> None:
+    stage = Stage(mock_clock)
+    async with stage.running():
+        told = desk(stage.maker).operations
+        there = await stage.taker.btc.wallet_address()
+        swap = await stage.agree()
+        await stage.blocks(15, swap)
+        had = stage.maker.payout(LegName.I)
+        asked = {"asset": "BTC", "destination": there, "fee_rate": 10**12}  # a gwei per gas
+        gwei = msgspec.convert(asked, calls.WithdrawParams)
+        with pytest.raises(ApiError) as caught:
+            await told.withdraw(gwei)
+        assert caught.value.name is ErrorName.FEE_RATE_INVALID
+        assert stage.maker.payout(LegName.I) == had
 
 
 async def test_wallet_split_makes_coins_and_tells_a_locked_wallet(mock_clock: MockClock) -> None:
