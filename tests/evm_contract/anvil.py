@@ -6,7 +6,6 @@ a chain: that is `swapd.chains`.
 
 import http.client
 import json
-import socket
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ import trio
 from Crypto.Hash import keccak as _keccak
 
 from tests.nodes.binaries import find_node
+from tests.nodes.ports import free_port
 from tests.nodes.process import kill, spawn
 
 RICH = 10**24
@@ -127,18 +127,11 @@ def hexed(data: bytes) -> str:
     return "0x" + data.hex()
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @contextmanager
 def running_anvil() -> Iterator[Anvil]:
     """A fresh chain with free gas, in which everyone may send; gone at the end."""
     with tempfile.TemporaryDirectory(prefix="anvil-") as folder:
-        port = _free_port()
+        port = free_port()
         argv: list[str | Path] = [
             find_node("anvil"),
             "--port",

@@ -3,7 +3,6 @@
 Each daemon listens at a port that nobody is told, and announces its wire instead.
 """
 
-import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from tests.faults import judge
 from tests.faults.steps import begin
 from tests.faults.wire import Wire
 from tests.functional import accounts
+from tests.nodes.ports import free_port
 
 _KEYS: Final = ("p2p.listen", "p2p.announce")
 Wires = Mapping[str, Wire]
@@ -28,7 +28,7 @@ async def wired(fleet: Fleet, *, seed: int) -> AsyncIterator[Wires]:
     wires: dict[str, Wire] = {}
     async with trio.open_nursery() as nursery:
         for index, daemon in enumerate(fleet.all):
-            wires[daemon.name] = Wire(("127.0.0.1", _free_port()), seed + index)
+            wires[daemon.name] = Wire(("127.0.0.1", free_port()), seed + index)
             await nursery.start(wires[daemon.name].serve)
         try:
             for daemon in fleet.all:
@@ -48,12 +48,6 @@ async def wired(fleet: Fleet, *, seed: int) -> AsyncIterator[Wires]:
 
 def _address(port: int) -> str:
     return f"/ip4/127.0.0.1/tcp/{port}"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def _restart(fleet: Fleet) -> None:

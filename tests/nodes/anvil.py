@@ -5,7 +5,6 @@ token, balances. Knows nothing of swapd but the contract's own bytes.
 """
 
 import json
-import socket
 import subprocess
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +14,7 @@ import trio
 from protocol.evm.address import create2
 from protocol.evm.contract import artifact
 from tests.nodes.binaries import find_node
+from tests.nodes.ports import free_port
 from tests.nodes.process import end, kill, spawn
 from tests.nodes.rpc import RpcError
 
@@ -34,7 +34,7 @@ class Anvil:
     ) -> None:
         self.folder = folder
         self.chain_id = chain_id
-        self.port = _free_port()
+        self.port = free_port()
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
         self._at = 0
@@ -166,10 +166,3 @@ class Anvil:
 
 def _hexed(value: bytes | str) -> str:
     return value if isinstance(value, str) else "0x" + value.hex()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

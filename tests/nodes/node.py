@@ -3,9 +3,7 @@
 Knows nothing of other nodes, parties or wallets' meaning; `tests.nodes.world` does.
 """
 
-import random
 import shutil
-import socket
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -15,6 +13,7 @@ from typing import Any, Final, Literal
 import trio
 
 from tests.nodes.binaries import find_node
+from tests.nodes.ports import free_port
 from tests.nodes.process import end, kill, spawn
 from tests.nodes.rpc import RpcError, rpc_call
 
@@ -71,18 +70,6 @@ class NodeOptions:
         return [f"-txindex={int(self.txindex)}", f"-prune={self.prune}", *self.extra]
 
 
-def _free_port() -> int:
-    """A TCP port nobody listens on, outside the range from which the kernel picks for others."""
-    while True:
-        port = random.SystemRandom().randrange(20_000, 32_000)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        return port
-
-
 @dataclass
 class Node:
     """One node in `datadir`. Start and stop it as often as wished; its ports stay."""
@@ -90,8 +77,8 @@ class Node:
     chain: Chain
     datadir: Path
     options: NodeOptions = NodeOptions()
-    rpc_port: int = field(default_factory=_free_port)
-    p2p_port: int = field(default_factory=_free_port)
+    rpc_port: int = field(default_factory=free_port)
+    p2p_port: int = field(default_factory=free_port)
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
