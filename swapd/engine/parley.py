@@ -16,6 +16,9 @@ from protocol.terms import PinnedBlock
 from swapd.engine.world import World
 from swapd.ports import Chain, ChainStatus, Channel, ChannelClosed
 
+DEEPER_BLOCKS = 12
+"""Read once, as a swap begins: about a second on a mainnet."""
+
 CHAIN_SECONDS = 15
 """A node that takes longer over one question of a negotiation is not ready for a swap."""
 
@@ -104,5 +107,6 @@ async def hear(channel: Channel) -> bytes:
 
 def start_height(status: ChainStatus, depth: int) -> int:
     """From where to look for a lock that can't exist yet: a reorganisation may put it lower than
-    the tip we saw."""
-    return max(0, status.height - depth)
+    the tip we saw. One deeper than `depth` breaks what a lock is trusted by, but whoever has locked
+    must still find his lock, to take it back."""
+    return max(0, status.height - depth - DEEPER_BLOCKS)

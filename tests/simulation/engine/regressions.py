@@ -12,4 +12,5 @@ REGRESSIONS: Final[dict[int, str]] = {
     672990362: "the world ended while a take was being talked about: its promise was no leak",
     3000053: "a full disk past a deadline: the daemon looked again and again, without a pause",
     3000039: "the world ended before the last change of an offer had reached the other books",
+    5006: "a reorganisation deeper than the depth put a lock below where its owner looked for it",
 }
