@@ -51,8 +51,8 @@ async def test_an_agreement_holds_all_that_a_swap_needs_to_run_alone() -> None:
         assert is_signed(agreement.terms.maker, Tag.TERMS, payload, agreement.maker_signature)
         assert is_signed(agreement.terms.taker, Tag.TERMS, payload, agreement.taker_signature)
         # A reorganisation of less than the depth can't put a lock below where we look.
-        assert agreement.since_i == stage.btc.height - 2
-        assert agreement.since_p == stage.ltc.height - 3
+        assert agreement.since_i == stage.btc.height - 2 - 12
+        assert agreement.since_p == stage.ltc.height - 3 - 12
     for party, agreement in ((taker, ours), (maker, theirs)):
         signer, salt, swap = party.world.signer, agreement.salt, agreement.swap_id
         assert signer.htlc_key(salt, agreement.role, swap, LegName.I) in {
