@@ -38,19 +38,24 @@ def _read(path: Path, size: int, what: str) -> bytes:
     return content
 
 
-def _create(path: Path, secret: bytes, what: str) -> bytes:
-    """Under its name only when it is whole: a crash in between leaves none."""
+def put(path: Path, secret: bytes) -> None:
+    """Writes it, mode 0600, under its name only when it is whole: a crash in between leaves what
+    was there. Raises OSError."""
     made = path.with_suffix(".new")
+    made.unlink(missing_ok=True)
+    handle = os.open(made, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(secret)
+        file.flush()
+        os.fsync(file.fileno())
+    made.replace(path)
+    sync_directory(path.parent)
+
+
+def _create(path: Path, secret: bytes, what: str) -> bytes:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        made.unlink(missing_ok=True)
-        handle = os.open(made, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(secret)
-            file.flush()
-            os.fsync(file.fileno())
-        made.replace(path)
-        sync_directory(path.parent)
+        put(path, secret)
     except OSError as error:
         msg = f"the {what} {path} cannot be made: {error.strerror or error}"
         raise KeptSecretError(msg) from None

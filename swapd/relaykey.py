@@ -6,12 +6,12 @@ refunds the locker, whoever sends them. It comes from the seed by a hardened pat
 tells nothing of other keys, and any wallet with the words finds what is left there.
 """
 
-import os
 from pathlib import Path
 
 import structlog
 
-from swapd.paths import loose_permissions, sync_directory
+from swapd import keptsecret
+from swapd.paths import loose_permissions
 
 KEY_BYTES = 32
 
@@ -24,15 +24,7 @@ def keep(path: Path, key: bytes) -> None:
     if _read(path) == key:
         return
     try:
-        made = path.with_suffix(".new")
-        made.unlink(missing_ok=True)
-        handle = os.open(made, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(key)
-            file.flush()
-            os.fsync(file.fileno())
-        made.replace(path)
-        sync_directory(path.parent)
+        keptsecret.put(path, key)
     except OSError as error:
         log.warning("relay.key_not_kept", path=str(path), reason=error.strerror or str(error))
 
